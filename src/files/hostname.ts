@@ -1,6 +1,6 @@
-import { requireToken } from './token.js';
+import { requireConfigWord } from '../model/config-word.js';
 
 /** /etc/hostname: the whole name as given (`-h foo.bar` is not split) and a line feed. */
 export function renderHostname(hostname: string): string {
-  return `${requireToken('hostname', hostname)}\n`;
+  return `${requireConfigWord('hostname', hostname)}\n`;
 }

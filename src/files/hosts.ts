@@ -1,4 +1,4 @@
-import { requireToken } from './token.js';
+import { requireConfigWord } from '../model/config-word.js';
 
 export interface HostsLine {
   readonly address: string;
@@ -32,12 +32,12 @@ export function renderHosts({ address, hostname, extra = [] }: HostsOptions): st
 
 /** `web.example.com` is known as itself and as `web`. */
 function ownNames(hostname: string): string {
-  const dot = requireToken('hostname', hostname).indexOf('.');
+  const dot = requireConfigWord('hostname', hostname).indexOf('.');
   return dot > 0 ? `${hostname} ${hostname.slice(0, dot)}` : hostname;
 }
 
 function renderLine({ address, name }: HostsLine): string {
-  requireToken('address', address);
-  for (const word of name.split(' ')) requireToken('name', word);
+  requireConfigWord('address', address);
+  for (const word of name.split(' ')) requireConfigWord('name', word);
   return `${address}\t${name}\n`;
 }

@@ -1,5 +1,5 @@
-import type { ParsedResolvConf } from './parse-resolv-conf.js';
-import { requireToken } from './token.js';
+import { requireConfigWord } from '../model/config-word.js';
+import type { ParsedResolvConf } from '../model/resolv-conf.js';
 
 export interface ResolvConfOptions {
   /** The only nameserver of a container: unet answers there and asks the host's servers for the rest. */
@@ -22,7 +22,7 @@ export function renderResolvConf({ gateway, host, search, options }: ResolvConfO
   const overrides = [search && 'search', options && 'options'].filter(Boolean).join(' ');
 
   const lines = [
-    `nameserver ${requireToken('gateway', gateway)}`,
+    `nameserver ${requireConfigWord('gateway', gateway)}`,
     ...wordsLine('search', domains),
     ...wordsLine('options', chosen.options),
     '',
@@ -34,7 +34,7 @@ export function renderResolvConf({ gateway, host, search, options }: ResolvConfO
 }
 
 function provenance(host: ParsedResolvConf): string[] {
-  const servers = host.nameservers.map((address) => `host(${requireToken('nameserver', address)})`).join(' ');
+  const servers = host.nameservers.map((address) => `host(${requireConfigWord('nameserver', address)})`).join(' ');
   return [
     `# Based on host file: '${commentText(host.path ?? 'none')}' (answered by unet at the gateway; changes there are followed live)`,
     ...(host.invalid.length > 0 ? [`# Invalid nameservers: [${host.invalid.map(commentText).join(' ')}]`] : []),
@@ -54,7 +54,7 @@ function withNdots(options: readonly string[]): { options: string[]; added: bool
 
 function wordsLine(keyword: string, words: readonly string[]): string[] {
   if (words.length === 0) return [];
-  return [`${keyword} ${words.map((word) => requireToken(keyword, word)).join(' ')}`];
+  return [`${keyword} ${words.map((word) => requireConfigWord(keyword, word)).join(' ')}`];
 }
 
 /** A path may hold anything but NUL; a comment ends with its line. */

@@ -35,15 +35,27 @@ describe('renderResolvConf', () => {
 
   it('replaces whole lists by those of the run', () => {
     const host = parseResolvConf('search corp.example\noptions rotate ndots:1\n');
-    const text = renderResolvConf({ gateway, host, search: ['mydomain', 'mydomain2'], options: ['ndots:9', 'timeout:3'] });
-    expect(configLines(text)).toEqual(['nameserver 172.17.0.1', 'search mydomain mydomain2', 'options ndots:9 timeout:3']);
+    const text = renderResolvConf({
+      gateway,
+      host,
+      search: ['mydomain', 'mydomain2'],
+      options: ['ndots:9', 'timeout:3'],
+    });
+    expect(configLines(text)).toEqual([
+      'nameserver 172.17.0.1',
+      'search mydomain mydomain2',
+      'options ndots:9 timeout:3',
+    ]);
     expect(text).toContain('# Overrides: [search options]\n');
     expect(text).toContain('# Option ndots from: override\n');
   });
 
   it('reads "." as no search domain at all', () => {
     const host = parseResolvConf('search corp.example\n');
-    expect(configLines(renderResolvConf({ gateway, host, search: ['.'] }))).toEqual(['nameserver 172.17.0.1', 'options ndots:0']);
+    expect(configLines(renderResolvConf({ gateway, host, search: ['.'] }))).toEqual([
+      'nameserver 172.17.0.1',
+      'options ndots:0',
+    ]);
   });
 
   it.each(['ndots:', 'ndots:x', 'ndots:-1', 'ndots'])('drops a malformed %s and sets its own', (option) => {

@@ -1,22 +1,26 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseResolvConf, renderResolvConf } from '../../../src/files/index.js';
-import { MAX_RESOLV_CONF_CHARS, MAX_SEARCH_DOMAINS } from '../../../src/files/parse-resolv-conf.js';
+import { MAX_RESOLV_CONF_CHARS, MAX_SEARCH_DOMAINS } from '../../../src/model/resolv-conf.js';
 
 describe('parseResolvConf', () => {
   it('reads servers of both families in their order, at most three, each once', () => {
-    const text = 'nameserver 10.0.0.1\nnameserver fd00::53\nnameserver 10.0.0.1\nnameserver fe80::1%eth0\nnameserver 10.0.0.9\n';
+    const text =
+      'nameserver 10.0.0.1\nnameserver fd00::53\nnameserver 10.0.0.1\nnameserver fe80::1%eth0\nnameserver 10.0.0.9\n';
     expect(parseResolvConf(text).nameservers).toEqual(['10.0.0.1', 'fd00::53', 'fe80::1%eth0']);
   });
 
   it('takes the last of search and domain, and adds options up', () => {
-    const parsed = parseResolvConf('search a.example b.example\noptions rotate\ndomain c.example ignored\noptions timeout:1\n');
+    const parsed = parseResolvConf(
+      'search a.example b.example\noptions rotate\ndomain c.example ignored\noptions timeout:1\n',
+    );
     expect(parsed.search).toEqual(['c.example']);
     expect(parsed.options).toEqual(['rotate', 'timeout:1']);
   });
 
   it('passes over comments, unknown words and stray spaces', () => {
-    const text = '# nameserver 1.1.1.1\n; search x\nsortlist 1.2.3.4\n\t nameserver\t 9.9.9.9  trailing\nnameserver\n\n';
+    const text =
+      '# nameserver 1.1.1.1\n; search x\nsortlist 1.2.3.4\n\t nameserver\t 9.9.9.9  trailing\nnameserver\n\n';
     expect(parseResolvConf(text)).toMatchObject({ nameservers: ['9.9.9.9'], invalid: [], search: [], options: [] });
   });
 
@@ -49,7 +53,21 @@ describe('parseResolvConf', () => {
 
   it('never throws, and what it read can always be written', () => {
     const word = fc.oneof(
-      fc.constantFrom('nameserver', 'search', 'domain', 'options', '#', ';', '\n', '\t', '\0', '1.1.1.1', '::1', 'ndots:2', '.'),
+      fc.constantFrom(
+        'nameserver',
+        'search',
+        'domain',
+        'options',
+        '#',
+        ';',
+        '\n',
+        '\t',
+        '\0',
+        '1.1.1.1',
+        '::1',
+        'ndots:2',
+        '.',
+      ),
       fc.string({ unit: 'binary', maxLength: 12 }),
     );
     fc.assert(

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { isToken } from './token.js';
+import { isConfigWord } from './config-word.js';
 
 /** What a host's resolv.conf says. Lists keep the file's order; nothing in here is trusted beyond its form. */
 export interface ParsedResolvConf {
@@ -71,5 +71,5 @@ function addNameserver(word: string | undefined, nameservers: string[], invalid:
 }
 
 function isUsable(word: string): boolean {
-  return word.length <= MAX_WORD_CHARS && isToken(word);
+  return word.length <= MAX_WORD_CHARS && isConfigWord(word);
 }

@@ -6,11 +6,11 @@ const TOKEN = /^[^\s\p{Cc}#;][^\s\p{Cc}#]*$/u;
  * break or a comment sign smuggled in would add lines of its own, so a bad word is an error here, whatever the
  * caller has checked before.
  */
-export function requireToken(what: string, text: string): string {
-  if (!isToken(text)) throw new TypeError(`${what} cannot be written to a file of words: ${JSON.stringify(text)}`);
+export function requireConfigWord(what: string, text: string): string {
+  if (!isConfigWord(text)) throw new TypeError(`${what} cannot be written to a file of words: ${JSON.stringify(text)}`);
   return text;
 }
 
-export function isToken(text: string): boolean {
+export function isConfigWord(text: string): boolean {
   return TOKEN.test(text);
 }
