@@ -1,1 +1,7 @@
-//! Skeleton.
+//! The system calls of unet: the only crate with hand-written unsafe code.
+//!
+//! One file a family of calls. Everything offered here is safe to call: what the kernel demands is either checked here or made
+//! impossible by the types (descriptors are `OwnedFd`/`BorrowedFd`, names are length-checked, buffers carry their length).
+//! Policy has no place here: a function does one step and gives the kernel's errno back as `std::io::Error`.
+
+pub mod fdpass;

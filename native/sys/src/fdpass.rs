@@ -1,0 +1,266 @@
+//! SEQPACKET unix sockets that carry one packet and at most one file descriptor at a time.
+//!
+//! Used in two places: the hand-over of a TAP from the launcher to the engine, and the launcher's own channel between its
+//! supervisor and the processes inside. A packet is never split, so a message is one `send` and one `recv`.
+//!
+//! Limits: a packet is at most [`MAX_PACKET`] bytes; a longer one is an error of its sender and is refused by the receiver
+//! (the kernel cuts it and says so). A peer that sends more than one descriptor has the others closed at once.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
+    UnixAddr, accept4, bind, connect, listen, recvmsg, sendmsg, socket, socketpair,
+};
+
+/// The longest packet that is sent or taken.
+pub const MAX_PACKET: usize = 64 * 1024;
+
+/// Descriptors for which room is kept in a received packet: more than one, so that surplus ones arrive and get closed here
+/// instead of being cut by the kernel with `MSG_CTRUNC`.
+const CONTROL_FDS: usize = 8;
+
+/// A packet as it was received.
+#[derive(Debug)]
+pub struct Packet {
+    pub length: usize,
+    pub fd: Option<OwnedFd>,
+}
+
+/// A pair of connected SEQPACKET sockets, both close-on-exec, both blocking.
+pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )?)
+}
+
+/// Binds and listens at `path`. The caller has removed a stale socket and holds whatever lock makes that safe.
+pub fn listen_at(path: &Path, backlog: i32, nonblocking: bool) -> io::Result<OwnedFd> {
+    let mut flags = SockFlag::SOCK_CLOEXEC;
+    if nonblocking {
+        flags |= SockFlag::SOCK_NONBLOCK;
+    }
+    let fd = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
+    let parent = ParentDirectory::open(path)?;
+    bind(fd.as_raw_fd(), &parent.address()?)?;
+    listen(&fd, Backlog::new(backlog)?)?;
+    Ok(fd)
+}
+
+/// Takes one waiting connection; `WouldBlock` when there is none and the listener is non-blocking.
+pub fn accept(listener: BorrowedFd<'_>, nonblocking: bool) -> io::Result<OwnedFd> {
+    let mut flags = SockFlag::SOCK_CLOEXEC;
+    if nonblocking {
+        flags |= SockFlag::SOCK_NONBLOCK;
+    }
+    let raw = accept4(listener.as_raw_fd(), flags)?;
+    // SAFETY: accept4 returned a new descriptor that nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+/// Connects to the listener at `path`. The socket is close-on-exec and blocking.
+pub fn connect_to(path: &Path) -> io::Result<OwnedFd> {
+    let fd = socket(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    let parent = ParentDirectory::open(path)?;
+    connect(fd.as_raw_fd(), &parent.address()?)?;
+    Ok(fd)
+}
+
+/// Sends one packet, with a descriptor when one is given. `flags` may hold `MSG_DONTWAIT`; `MSG_NOSIGNAL` is always set.
+pub fn send(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    fd: Option<BorrowedFd<'_>>,
+    dont_wait: bool,
+) -> io::Result<()> {
+    if bytes.len() > MAX_PACKET {
+        return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
+    }
+    let mut flags = MsgFlags::MSG_NOSIGNAL;
+    if dont_wait {
+        flags |= MsgFlags::MSG_DONTWAIT;
+    }
+    let iov = [IoSlice::new(bytes)];
+    let raw: Option<[RawFd; 1]> = fd.map(|fd| [fd.as_raw_fd()]);
+    let rights = raw.as_ref().map(|raw| ControlMessage::ScmRights(raw));
+    loop {
+        match sendmsg::<()>(socket.as_raw_fd(), &iov, rights.as_slice(), flags, None) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Receives one packet into `buffer`. `Ok(None)` is the end of the stream. A packet that did not fit is `InvalidData`
+/// (its descriptors are closed), because half a message means nothing.
+pub fn receive(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    dont_wait: bool,
+) -> io::Result<Option<Packet>> {
+    let mut flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    if dont_wait {
+        flags |= MsgFlags::MSG_DONTWAIT;
+    }
+    let mut control = nix::cmsg_space!([RawFd; CONTROL_FDS]);
+    let mut iov = [IoSliceMut::new(buffer)];
+    let message = loop {
+        match recvmsg::<()>(socket.as_raw_fd(), &mut iov, Some(&mut control), flags) {
+            Ok(message) => break message,
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    };
+    let cut = message
+        .flags
+        .intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC);
+    let length = message.bytes;
+    let mut fds = Vec::new();
+    // A control buffer that was cut still names the descriptors that did arrive: they must be owned before any return.
+    if let Ok(messages) = message.cmsgs() {
+        for control in messages {
+            if let ControlMessageOwned::ScmRights(raw) = control {
+                // SAFETY: the kernel has just installed these descriptors for us, nothing else owns them.
+                fds.extend(
+                    raw.into_iter()
+                        .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
+                );
+            }
+        }
+    }
+    if cut {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the packet is too long",
+        ));
+    }
+    if length == 0 && fds.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Packet {
+        length,
+        fd: fds.into_iter().next(),
+    }))
+}
+
+/// An address below an open directory. `sun_path` holds 108 bytes and a state directory may be deeper, so a long path is
+/// reached as `/proc/self/fd/N/name`; a short one is used as it is, which also works where /proc is absent.
+struct ParentDirectory {
+    path: std::path::PathBuf,
+    /// Keeps the descriptor that `path` names open.
+    _directory: Option<OwnedFd>,
+}
+
+const SUN_PATH_MAX: usize = 107;
+
+impl ParentDirectory {
+    fn open(path: &Path) -> io::Result<Self> {
+        if path.as_os_str().as_bytes().len() <= SUN_PATH_MAX {
+            return Ok(Self {
+                path: path.to_owned(),
+                _directory: None,
+            });
+        }
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        };
+        let directory = nix::fcntl::open(
+            parent,
+            nix::fcntl::OFlag::O_PATH
+                | nix::fcntl::OFlag::O_DIRECTORY
+                | nix::fcntl::OFlag::O_CLOEXEC,
+            nix::sys::stat::Mode::empty(),
+        )?;
+        let path = Path::new("/proc/self/fd")
+            .join(directory.as_raw_fd().to_string())
+            .join(name);
+        Ok(Self {
+            path,
+            _directory: Some(directory),
+        })
+    }
+
+    fn address(&self) -> io::Result<UnixAddr> {
+        Ok(UnixAddr::new(&self.path)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn a_packet_carries_its_descriptor_and_keeps_its_bounds() {
+        let (a, b) = pair().unwrap();
+        let (read, write) = nix::unistd::pipe().unwrap();
+        send(a.as_fd(), b"one", Some(write.as_fd()), false).unwrap();
+        send(a.as_fd(), b"two", None, false).unwrap();
+        drop(write);
+        let mut buffer = [0; 16];
+        let packet = receive(b.as_fd(), &mut buffer, true).unwrap().unwrap();
+        assert_eq!(&buffer[..packet.length], b"one");
+        let write = packet.fd.expect("the descriptor came along");
+        nix::unistd::write(&write, b"x").unwrap();
+        let mut one = [0; 1];
+        assert_eq!(nix::unistd::read(&read, &mut one).unwrap(), 1);
+        let packet = receive(b.as_fd(), &mut buffer, true).unwrap().unwrap();
+        assert_eq!(&buffer[..packet.length], b"two");
+        assert!(packet.fd.is_none());
+        assert_eq!(
+            receive(b.as_fd(), &mut buffer, true).unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
+        drop(a);
+        assert!(receive(b.as_fd(), &mut buffer, true).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_packet_that_does_not_fit_is_refused_and_its_descriptor_closed() {
+        let (a, b) = pair().unwrap();
+        let (read, write) = nix::unistd::pipe().unwrap();
+        send(a.as_fd(), b"longer than four", Some(write.as_fd()), false).unwrap();
+        drop(write);
+        let mut buffer = [0; 4];
+        assert_eq!(
+            receive(b.as_fd(), &mut buffer, true).unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
+        // The only writer left was in the packet: the pipe is at its end.
+        assert_eq!(nix::unistd::read(&read, &mut [0; 1]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_path_longer_than_sun_path_is_reached_through_its_directory() {
+        let base = std::env::temp_dir().join(format!("unet-fdpass-{}", std::process::id()));
+        let deep = base.join("d".repeat(100)).join("e".repeat(100));
+        std::fs::create_dir_all(&deep).unwrap();
+        let path = deep.join("handoff.sock");
+        let listener = listen_at(&path, 4, true).unwrap();
+        let client = connect_to(&path).unwrap();
+        let server = accept(listener.as_fd(), true).unwrap();
+        send(client.as_fd(), b"hello", None, false).unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(
+            receive(server.as_fd(), &mut buffer, false)
+                .unwrap()
+                .unwrap()
+                .length,
+            5
+        );
+        std::fs::remove_dir_all(&base).unwrap();
+    }
+}
