@@ -4,4 +4,15 @@
 //! impossible by the types (descriptors are `OwnedFd`/`BorrowedFd`, names are length-checked, buffers carry their length).
 //! Policy has no place here: a function does one step and gives the kernel's errno back as `std::io::Error`.
 
+pub mod capability;
+pub mod execute;
 pub mod fdpass;
+pub mod fork;
+pub mod mount;
+pub mod namespace;
+pub mod netlink;
+pub mod pidfd;
+pub mod signal;
+pub mod tap_create;
+pub mod terminal;
+pub mod wait;
