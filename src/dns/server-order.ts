@@ -4,6 +4,7 @@ export const FAILURE_MEMORY_MS = 30_000;
 /** Remembers which servers did not answer and orders them: as configured, those that failed lately behind the others. */
 export class ServerOrder {
   readonly #failedAt = new Map<string, number>();
+  readonly #answeredAt = new Map<string, number>();
 
   readonly #now: () => number;
 
@@ -12,7 +13,9 @@ export class ServerOrder {
   }
 
   order(servers: readonly string[]): string[] {
-    for (const known of this.#failedAt.keys()) if (!servers.includes(known)) this.#failedAt.delete(known);
+    for (const memory of [this.#failedAt, this.#answeredAt]) {
+      for (const known of memory.keys()) if (!servers.includes(known)) memory.delete(known);
+    }
     const well = servers.filter((server) => !this.hasFailed(server));
     const failed = servers.filter((server) => this.hasFailed(server));
     failed.sort((a, b) => (this.#failedAt.get(a) ?? 0) - (this.#failedAt.get(b) ?? 0));
@@ -24,8 +27,12 @@ export class ServerOrder {
     return at !== undefined && this.#now() - at < FAILURE_MEMORY_MS;
   }
 
-  /** True when this is news. */
-  failed(server: string): boolean {
+  /**
+   * A try that began at `since` brought nothing. It is not held against a server that answered somebody else in the
+   * meantime: a name can be slow where the server is well. True when this is news.
+   */
+  failed(server: string, since: number): boolean {
+    if ((this.#answeredAt.get(server) ?? -1) > since) return false;
     const news = !this.hasFailed(server);
     this.#failedAt.set(server, this.#now());
     return news;
@@ -33,5 +40,6 @@ export class ServerOrder {
 
   answered(server: string): void {
     this.#failedAt.delete(server);
+    this.#answeredAt.set(server, this.#now());
   }
 }

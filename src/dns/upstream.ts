@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Ask, askByTcp, askByUdp, type Outcome } from './exchange.js';
 import type { Query } from './query.js';
 import { ServerOrder } from './server-order.js';
@@ -43,6 +44,7 @@ export class Upstream {
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
+    setMaxListeners(0, this.#closing.signal); // one a try on its way; MAX_IN_FLIGHT is their bound
   }
 
   /** The reply, or null when no server gave one: the caller says SERVFAIL. */
@@ -73,12 +75,13 @@ export class Upstream {
     const end = performance.now() + TOTAL_MS;
     let refusal: Uint8Array | null = null;
     for (const server of this.#order.order(this.#options.servers())) {
-      const timeoutMs = Math.min(TRY_MS, end - performance.now());
+      const began = performance.now();
+      const timeoutMs = Math.min(TRY_MS, end - began);
       if (timeoutMs < MIN_TRY_MS) break;
       const outcome = await this.#askOne(query, transport, this.#ask(server, timeoutMs));
       if (this.#closing.signal.aborted) return null;
       if (outcome.kind === 'failed') {
-        this.#noteFailure(server, outcome.reason);
+        this.#noteFailure(server, began, outcome.reason);
         continue;
       }
       this.#order.answered(server);
@@ -106,8 +109,8 @@ export class Upstream {
     return { server, port: this.#options.port ?? 53, timeoutMs, signal: this.#closing.signal };
   }
 
-  #noteFailure(server: string, reason: string): void {
-    if (this.#order.failed(server))
+  #noteFailure(server: string, began: number, reason: string): void {
+    if (this.#order.failed(server, began))
       this.#options.log.warn({ server, reason }, 'DNS server did not answer; it is asked last for a while');
   }
 }

@@ -15,18 +15,17 @@ function rcodeOf(bytes: Uint8Array): number {
   return (admission.message[3] ?? 0) & 0x0f;
 }
 
-/** Counts of 65535 in a header alone: the decoder would allocate for all of them first. */
-const GREEDY_HEADER = Buffer.from('1234010000ffffffffffffffff'.slice(0, 24), 'hex');
-/** One SSHFP record with a bad hash type makes the decoder's offset NaN: every later record is read again from the start. */
-const NAN_OFFSET = Buffer.concat([
-  Buffer.from('123401000000ffffffffffff', 'hex'),
-  Buffer.from('00002c00010000000000040103', 'hex'),
-  Buffer.from('0000', 'hex'),
-]);
+/** Counts of 65535 in a bare header: the decoder allocates two megabytes for them before it looks. */
+const GREEDY_HEADER = Buffer.from('12340100ffffffffffffffff', 'hex');
+/** One SSHFP record with an unknown hash makes the decoder's offset NaN: 196,605 records are then read from the start again. */
+const NAN_OFFSET = Buffer.from('000000000000ffffffffffff0361626300002c0001000000000004', 'hex');
 
 describe('admit', () => {
   it('stops the packets that stall the decoder before it sees them', () => {
-    expect(NAN_OFFSET).toHaveLength(27);
+    // Should the decoder be mended one day, these lines say so, and the packets here can be replaced.
+    expect(decode(NAN_OFFSET).answers).toHaveLength(65_535);
+    expect(() => decode(GREEDY_HEADER)).toThrow();
+
     const began = performance.now();
     for (let i = 0; i < 100; i++) {
       expect(rcodeOf(GREEDY_HEADER)).toBe(FORMERR);
@@ -37,7 +36,7 @@ describe('admit', () => {
   });
 
   it('keeps the second stall out even with a good question in front', () => {
-    const bytes = Buffer.concat([question('db'), Buffer.from('00002c00010000000000040103', 'hex')]);
+    const bytes = Buffer.concat([question('db'), NAN_OFFSET.subarray(12)]);
     for (const field of [6, 8, 10]) {
       const variant = Buffer.from(bytes);
       variant.writeUInt16BE(0xffff, field);
