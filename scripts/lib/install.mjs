@@ -9,7 +9,7 @@ export function install() {
   if (isInstalled(wanted)) return;
   say('installing packages (npm ci)');
   // Nothing here needs an install script, and newer versions of npm run none.
-  run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund']);
+  run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 
 function isInstalled(wanted) {
