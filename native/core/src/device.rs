@@ -1,0 +1,28 @@
+//! Towards the guests: layer 2.
+
+use crate::switch::EndpointId;
+use crate::wire::vnet::Vnet;
+
+/// What one guest's device can take from us. A device without any still works: segments are then cut, and checksums
+/// computed, by [`crate::proto::segment`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Frames carry a virtio-net header, so checksums may be left partial.
+    pub vnet: bool,
+    /// Super-frames of TCP over IPv4.
+    pub tso4: bool,
+    /// Super-frames of TCP over IPv6.
+    pub tso6: bool,
+    /// Super-frames of UDP (`VIRTIO_NET_HDR_GSO_UDP_L4`).
+    pub uso: bool,
+}
+
+/// Frames towards guests. Implemented by the engine's TAPs and by [`crate::testing`].
+pub trait Device {
+    /// What the endpoint's device offers; all false for one that is gone.
+    fn capabilities(&self, endpoint: EndpointId) -> Capabilities;
+
+    /// Hands one frame to a guest: `header` followed by `payload`, described by `vnet` (ignored by devices without).
+    /// False when the device did not take it; TCP will send it again, datagrams are lost as on any wire.
+    fn transmit(&mut self, endpoint: EndpointId, vnet: &Vnet, header: &[u8], payload: &[u8]) -> bool;
+}

@@ -1,0 +1,54 @@
+//! Every bound of a TCP flow, in one place.
+
+use std::time::Duration;
+
+/// Largest window offered to a guest: what a slow host peer can make one flow hold. 1 MiB keeps sixteen super-frames under
+/// way, and the link has no length; delay beyond it is covered by the host socket's own buffer.
+pub(crate) const MAX_RECEIVE_WINDOW: u32 = 1 << 20;
+/// Window offered at first.
+pub(crate) const INITIAL_RECEIVE_WINDOW: u32 = 128 << 10;
+/// Our shift: 2^6 · 65,535 covers [`MAX_RECEIVE_WINDOW`] with steps of 64 bytes.
+pub(crate) const RECEIVE_WINDOW_SCALE: u8 = 6;
+const _: () = assert!((MAX_RECEIVE_WINDOW >> RECEIVE_WINDOW_SCALE) <= 0xffff, "the largest window fits its field");
+
+/// Pieces of data out of order that one flow keeps: a guest that sends one byte out of every two gets no more.
+pub(crate) const MAX_REORDER_PIECES: usize = 512;
+
+/// Unacknowledged bytes towards a guest, whatever window it offers.
+pub(crate) const MAX_IN_FLIGHT: u32 = 4 << 20;
+/// Chunks read from a socket for one flow before others get their turn.
+pub(crate) const RECEIVE_BUDGET: usize = 16;
+/// Bytes held for all flows together (host to guest unacknowledged, guest to host not yet taken). Beyond it each flow is held to one
+/// chunk in flight, and data out of order is not kept.
+pub(crate) const MAX_HELD_BYTES: usize = 512 << 20;
+
+/// Lower bound of a retransmission timeout: above the 40 ms for which Linux delays an acknowledgement. RFC 6298 says one
+/// second and allows less; the peer is a kernel on this machine.
+pub(crate) const MIN_RTO: Duration = Duration::from_millis(100);
+pub(crate) const MAX_RTO: Duration = Duration::from_secs(60);
+/// Before the first sample. The peer answers in microseconds unless the frame was lost.
+pub(crate) const INITIAL_RTO: Duration = Duration::from_millis(250);
+/// Added to a loss probe when a delayed acknowledgement may be all that is missing.
+pub(crate) const DELAYED_ACK: Duration = Duration::from_millis(45);
+pub(crate) const MIN_PROBE: Duration = Duration::from_millis(10);
+/// RACK's tolerance of reordering, at least.
+pub(crate) const MIN_REORDER_WINDOW: Duration = Duration::from_millis(1);
+
+/// Timeouts in a row before the connection is given up: with the back-off above, about nine minutes (RFC 9293 §3.8.3 asks
+/// for at least 100 s).
+pub(crate) const MAX_RETRIES: u32 = 15;
+/// The same for SYN and SYN-ACK: about 32 s.
+pub(crate) const MAX_SYN_RETRIES: u32 = 7;
+
+/// TIME-WAIT: the link has no length, so this only has to outlive a retransmitted FIN.
+pub(crate) const TIME_WAIT: Duration = Duration::from_secs(1);
+
+/// Silence before a probe asks whether the guest still knows the connection; half-closed ones, which a guest's kernel forgets
+/// after a minute without telling, are asked sooner.
+pub(crate) const KEEPALIVE_IDLE: Duration = Duration::from_secs(7200);
+pub(crate) const KEEPALIVE_IDLE_HALF_CLOSED: Duration = Duration::from_secs(75);
+pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+pub(crate) const KEEPALIVE_PROBES: u32 = 6;
+
+/// At most one challenge acknowledgement a flow in this time (RFC 5961 §10).
+pub(crate) const CHALLENGE_INTERVAL: Duration = Duration::from_millis(10);

@@ -1,0 +1,211 @@
+//! TCP towards the guest.
+//!
+//! # Theory of operation
+//!
+//! Every connection of a guest is two connections: the guest's, which ends here, and an ordinary host socket, which the
+//! host's kernel runs. Bytes are carried between them; congestion control, pacing and path MTU belong to the host's kernel,
+//! and what is here only has to be a correct, fast peer on a link that has no length and (nearly) no loss.
+//!
+//! *Opening.* A guest's SYN opens the host connection first; SYN-ACK waits for its success, a refusal becomes RST, an
+//! unreachable network an ICMP error. A caller of a published port is the other way round: the host's kernel has accepted it,
+//! SYN goes to the guest, and a refusal there resets the caller.
+//!
+//! *Guest to host* (`receive.rs`). An in-order segment goes from the frame's buffer straight into the socket. What the socket
+//! does not take is kept in order, acknowledged, and closes the offered window by as much; the window opens again when the
+//! socket drains. (An alternative is to leave such bytes unacknowledged. Then a guest that writes to a slow peer
+//! sees timeouts where it should see a closed window: it would collapse its congestion window and retransmit what we already
+//! hold. The bytes are as safe here as in the socket's buffer: both die with the daemon.) Segments out of order are kept
+//! beside it within the window and reported by SACK. The window grows with the flow's use of it, so thousands of idle flows
+//! offer little and one busy flow offers [`limits::MAX_RECEIVE_WINDOW`].
+//!
+//! *Host to guest* (`send.rs`). At most the guest's window is read from the socket, behind no header (headers are a second
+//! I/O vector), in chunks of whole segments up to 64 KiB, each sent as one super-frame. A chunk is kept in the buffer it was
+//! read into until the guest acknowledges it: no second copy. Loss detection follows RACK's idea (RFC 8985): a chunk is lost
+//! when one sent later has been delivered and a little time has passed; a probe after two round trips finds lost
+//! tails, a retransmission timeout (RFC 6298) the rest. There is no congestion window: the link is memory, and what is
+//! in flight is bounded by the guest's window and [`limits::MAX_IN_FLIGHT`].
+//!
+//! *Closing.* FIN is passed on when all bytes before it have been, in each direction by itself, so half-closed connections work
+//! for as long as both ends want. RST goes through as RST (by `SO_LINGER` 0 on the host's side).
+//!
+//! # Limits
+//!
+//! Timestamps and ECN are not negotiated (on this link they would cost bytes and buy nothing). Urgent data is carried
+//! in line. Path MTU towards the guest is the interface's own MTU. A flow's memory is bounded by `MAX_RECEIVE_WINDOW` +
+//! `MAX_IN_FLIGHT`, the sum over all flows by the pool ([`buffer::BufferPool`]).
+
+pub(crate) mod buffer;
+mod close;
+mod emit;
+mod handshake;
+pub(crate) mod limits;
+mod queue;
+mod receive;
+mod recovery;
+mod segment;
+mod send;
+mod timers;
+
+use crate::device::Capabilities;
+use crate::flow::FlowId;
+use crate::switch::{EndpointId, Link};
+use crate::time::Instant;
+use crate::wire::ethernet::Mac;
+use crate::wire::tcp::Seq;
+use queue::{Inbox, SendQueue};
+use recovery::RoundTrip;
+use std::net::Ipv4Addr;
+
+pub(crate) use emit::{TTL, reset_reply};
+pub(crate) use segment::Segment;
+
+/// Where a connection stands. Half-closed states are not here: each direction has its own end (`Inbox`, `Sender`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The guest's SYN is here, the host connection under way.
+    Connecting,
+    /// SYN-ACK sent.
+    SynReceived,
+    /// A caller of a published port: SYN sent to the guest.
+    SynSent,
+    Established,
+    /// We closed first and both FINs are acknowledged: late segments are still answered (RFC 9293 §3.6.1).
+    TimeWait,
+    /// To be removed.
+    Closed,
+}
+
+/// What the guest's SYN offered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Peer {
+    mss: u16,
+    window_scale: Option<u8>,
+    sack: bool,
+}
+
+/// The side of the host's socket.
+#[derive(Clone, Copy, Debug, Default)]
+struct Socket {
+    open: bool,
+    readable: bool,
+    writable: bool,
+    /// The far end has finished sending.
+    ended: bool,
+    /// We have finished sending (FIN passed on).
+    shut: bool,
+}
+
+/// Deadlines; the earliest counts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Deadlines {
+    /// SYN or SYN-ACK again, loss probe, retransmission timeout.
+    retransmit: Option<Instant>,
+    /// A chunk that RACK suspects.
+    reorder: Option<Instant>,
+    /// Zero-window probe.
+    persist: Option<Instant>,
+    keepalive: Option<Instant>,
+    /// End of TIME-WAIT.
+    linger: Option<Instant>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct TcpFlow {
+    id: FlowId,
+    link: Link,
+    guest_port: u16,
+    remote: Ipv4Addr,
+    remote_port: u16,
+    state: State,
+    peer: Peer,
+    socket: Socket,
+    /// Guest to host.
+    inbox: Inbox,
+    /// Host to guest.
+    queue: SendQueue,
+    snd_una: Seq,
+    snd_nxt: Seq,
+    /// Bytes the guest offers beyond `snd_una`.
+    snd_wnd: u32,
+    /// The largest window ever offered, for silly-window avoidance.
+    max_wnd: u32,
+    /// Segment that last moved the window (RFC 9293 SND.WL1, SND.WL2).
+    window_seq: Seq,
+    window_ack: Seq,
+    /// FIN has been sent, and its sequence number.
+    fin_sent: Option<Seq>,
+    /// An acknowledgement is owed.
+    ack_due: bool,
+    round_trip: RoundTrip,
+    /// Timeouts in a row without progress.
+    retries: u32,
+    /// A tail loss probe is out; the next expiry is a real timeout.
+    probing: bool,
+    /// When the latest-sent of all delivered chunks was sent (RACK.xmit_ts).
+    newest_delivered: Instant,
+    /// Zero-window probes in a row.
+    persist_retries: u32,
+    /// The guest's FIN came before ours went out.
+    guest_closed_first: bool,
+    deadlines: Deadlines,
+    last_heard: Instant,
+    last_challenge: Instant,
+    keepalive_probes: u32,
+    pub(crate) filed: Option<Instant>,
+    /// Waits in the stack's list of flows to be flushed.
+    pub(crate) dirty: bool,
+}
+
+/// Who is who on the wire, for segments that belong to no flow too.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    endpoint: EndpointId,
+    capabilities: Capabilities,
+    guest_mac: Mac,
+    gateway_mac: Mac,
+    guest: Ipv4Addr,
+    guest_port: u16,
+    remote: Ipv4Addr,
+    remote_port: u16,
+}
+
+impl Addresses {
+    pub(crate) fn new(link: &Link, guest_port: u16, remote: Ipv4Addr, remote_port: u16) -> Self {
+        Self {
+            endpoint: link.endpoint,
+            capabilities: link.capabilities,
+            guest_mac: link.guest_mac,
+            gateway_mac: link.gateway_mac,
+            guest: link.guest,
+            guest_port,
+            remote,
+            remote_port,
+        }
+    }
+}
+
+impl TcpFlow {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    pub(crate) fn is_time_wait(&self) -> bool {
+        self.state == State::TimeWait
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let d = &self.deadlines;
+        [d.retransmit, d.reorder, d.persist, d.keepalive, d.linger].into_iter().flatten().min()
+    }
+
+    /// Bytes of one segment towards the guest.
+    fn mss(&self) -> usize {
+        usize::from(self.peer.mss)
+    }
+
+    fn in_flight(&self) -> u32 {
+        self.snd_nxt.distance_from(self.snd_una)
+    }
+}

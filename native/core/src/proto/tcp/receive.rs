@@ -1,0 +1,107 @@
+//! Guest to host: payload into the socket, what it does not take into the inbox.
+
+use super::limits::MAX_HELD_BYTES;
+use super::queue::len32;
+use super::{Segment, State, TcpFlow};
+use crate::drop::DropReason;
+use crate::proto::{Context, Io};
+use crate::wire::tcp::Flags;
+
+impl TcpFlow {
+    /// Payload and FIN of an acceptable segment.
+    pub(super) fn on_payload<I: Io>(&mut self, cx: &mut Context<'_, I>, segment: &Segment<'_>) {
+        self.ack_due = true;
+        if self.state != State::Established || self.inbox.fin.is_some_and(|fin| self.inbox.next.after(fin)) {
+            // Everything up to FIN is here; repetitions are answered, nothing more is taken.
+            return;
+        }
+        let seq = segment.tcp.seq;
+        if segment.has(Flags::FIN) {
+            self.inbox.fin = Some(seq.add(len32(segment.payload.len())));
+        }
+        if seq.after(self.inbox.next) {
+            self.keep_out_of_order(cx, segment);
+            // A gap is reported at once, and once for each segment: the sender counts them (RFC 5681 §3.2).
+            self.send_ack(cx);
+            return;
+        }
+        let skip = self.inbox.next.distance_from(seq) as usize;
+        let fresh = segment.payload.get(skip..).unwrap_or(&[]);
+        let room = self.inbox.edge().distance_from(self.inbox.next) as usize;
+        let fresh = &fresh[..fresh.len().min(room)];
+        if !fresh.is_empty() {
+            let before = self.inbox.held();
+            let mut rest = fresh;
+            if self.inbox.is_drained() && self.socket.writable {
+                let Some(taken) = self.push(cx, fresh) else { return };
+                self.inbox.passed(taken);
+                rest = &fresh[taken..];
+            }
+            if !rest.is_empty() {
+                self.inbox.keep_ready(rest);
+            }
+            if self.inbox.has_gap() {
+                self.inbox.join_pieces();
+            }
+            cx.pool.held = cx.pool.held + self.inbox.held() - before;
+        }
+    }
+
+    fn keep_out_of_order<I: Io>(&mut self, cx: &mut Context<'_, I>, segment: &Segment<'_>) {
+        let before = self.inbox.held();
+        self.inbox.latest = Some(segment.tcp.seq);
+        if cx.pool.held >= MAX_HELD_BYTES || !self.inbox.keep_piece(segment.tcp.seq, segment.payload) {
+            cx.drops.count(DropReason::TcpReorderLimit);
+        }
+        cx.pool.held = cx.pool.held + self.inbox.held() - before;
+    }
+
+    /// Gives bytes to the socket. None when the connection is lost (and the flow with it).
+    fn push<I: Io>(&mut self, cx: &mut Context<'_, I>, data: &[u8]) -> Option<usize> {
+        match cx.io.tcp_send(self.id, data) {
+            Ok(taken) => {
+                self.socket.writable = taken == data.len();
+                Some(taken)
+            }
+            Err(error) => {
+                self.host_lost(cx, error);
+                None
+            }
+        }
+    }
+
+    /// Moves what waits in the inbox to the socket, and FIN behind it.
+    pub(super) fn drain_inbox<I: Io>(&mut self, cx: &mut Context<'_, I>) {
+        while self.socket.writable {
+            let Some(front) = self.inbox.front() else { break };
+            // `front` borrows the inbox: the socket gets it before anything else moves.
+            let len = front.len();
+            let result = cx.io.tcp_send(self.id, front);
+            match result {
+                Ok(taken) => {
+                    self.socket.writable = taken == len;
+                    self.inbox.take(taken);
+                    cx.pool.held -= taken;
+                }
+                Err(error) => {
+                    self.host_lost(cx, error);
+                    return;
+                }
+            }
+        }
+        if self.inbox.fin == Some(self.inbox.next) && !self.inbox.has_gap() {
+            self.inbox.next = self.inbox.next.add(1);
+            self.guest_closed_first = self.fin_sent.is_none();
+            self.ack_due = true;
+            self.arm_keepalive(cx.now);
+        }
+        if self.inbox.fin.is_some_and(|fin| self.inbox.next.after(fin)) && self.inbox.is_drained() && !self.socket.shut
+        {
+            self.socket.shut = true;
+            cx.io.tcp_shutdown(self.id);
+        }
+        if !self.ack_due && self.inbox.worth_an_update(self.mss()) && self.state == State::Established {
+            self.ack_due = true;
+        }
+    }
+}

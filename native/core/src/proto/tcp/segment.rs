@@ -1,0 +1,111 @@
+//! What arrives: a segment whose header has been checked, and the decisions of RFC 9293 §3.10.7.4 in order.
+
+use super::limits::CHALLENGE_INTERVAL;
+use super::queue::len32;
+use super::{State, TcpFlow};
+use crate::drop::DropReason;
+use crate::proto::{Context, Io};
+use crate::uplink::Close;
+use crate::wire::tcp::{Flags, Options, Seq, Tcp};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment<'a> {
+    pub(crate) tcp: Tcp,
+    pub(crate) options: Options,
+    pub(crate) payload: &'a [u8],
+}
+
+impl Segment<'_> {
+    pub(super) fn has(&self, flag: Flags) -> bool {
+        self.tcp.flags.has(flag)
+    }
+
+    /// Length in sequence space.
+    pub(super) fn len(&self) -> u32 {
+        len32(self.payload.len()) + u32::from(self.has(Flags::SYN)) + u32::from(self.has(Flags::FIN))
+    }
+}
+
+impl TcpFlow {
+    /// One segment from the guest. Answers that can wait go out with the next [`TcpFlow::flush`].
+    pub(crate) fn on_segment<I: Io>(&mut self, cx: &mut Context<'_, I>, segment: &Segment<'_>) {
+        self.last_heard = cx.now;
+        self.keepalive_probes = 0;
+        match self.state {
+            State::Connecting => self.while_connecting(cx, segment),
+            State::SynReceived => self.while_syn_received(cx, segment),
+            State::SynSent => self.while_syn_sent(cx, segment),
+            State::Established | State::TimeWait => self.while_established(cx, segment),
+            State::Closed => cx.drops.count(DropReason::TcpNoFlow),
+        }
+    }
+
+    pub(super) fn while_established<I: Io>(&mut self, cx: &mut Context<'_, I>, segment: &Segment<'_>) {
+        if segment.has(Flags::RST) {
+            // RFC 5961 §3.2: only an exact match closes, anything else must prove itself.
+            if segment.tcp.seq == self.inbox.next {
+                self.abort(cx, Close::Reset);
+            } else if self.in_window(segment.tcp.seq) {
+                self.challenge(cx);
+            } else {
+                cx.drops.count(DropReason::TcpUnacceptable);
+            }
+            return;
+        }
+        if segment.has(Flags::SYN) {
+            // RFC 5961 §4.2.
+            self.challenge(cx);
+            return;
+        }
+        if !segment.has(Flags::ACK) {
+            cx.drops.count(DropReason::TcpUnacceptable);
+            return;
+        }
+        let ack = segment.tcp.ack;
+        if ack.after(self.snd_nxt) {
+            // Something not sent yet (RFC 5961 §5.2).
+            cx.drops.count(DropReason::TcpUnacceptable);
+            self.ack_due = true;
+            return;
+        }
+        if !self.acceptable(segment) {
+            // A repetition, a keep-alive probe, or a lie: our view of the sequence space is the answer.
+            cx.drops.count(DropReason::TcpUnacceptable);
+            self.ack_due = true;
+            // A repetition still carries a valid acknowledgement.
+            if segment.tcp.seq.before(self.inbox.next) && !ack.before(self.snd_una) {
+                self.on_ack(cx, segment);
+            }
+            return;
+        }
+        if !ack.before(self.snd_una) {
+            self.on_ack(cx, segment);
+        }
+        if !segment.payload.is_empty() || segment.has(Flags::FIN) {
+            self.on_payload(cx, segment);
+        }
+    }
+
+    fn in_window(&self, seq: Seq) -> bool {
+        !seq.before(self.inbox.next) && seq.before(self.inbox.edge().add(1))
+    }
+
+    /// RFC 9293 §3.4, table 6: does any part of it lie in the window.
+    fn acceptable(&self, segment: &Segment<'_>) -> bool {
+        let len = segment.len();
+        let seq = segment.tcp.seq;
+        if len == 0 {
+            return self.in_window(seq);
+        }
+        let last = seq.add(len - 1);
+        !last.before(self.inbox.next) && !seq.after(self.inbox.edge())
+    }
+
+    fn challenge<I: Io>(&mut self, cx: &mut Context<'_, I>) {
+        cx.drops.count(DropReason::TcpChallenged);
+        if cx.now.since(self.last_challenge) >= CHALLENGE_INTERVAL {
+            self.last_challenge = cx.now;
+            self.send_ack(cx);
+        }
+    }
+}

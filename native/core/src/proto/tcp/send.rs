@@ -1,0 +1,196 @@
+//! Host to guest: reading the socket at the guest's pace, acknowledgements, repair.
+
+use super::buffer::CHUNK;
+use super::limits::{MAX_HELD_BYTES, MAX_IN_FLIGHT, RECEIVE_BUDGET};
+use super::queue::len32;
+use super::{Segment, State, TcpFlow};
+use crate::proto::{Context, Io};
+use crate::time::Instant;
+use crate::uplink::Received;
+use crate::wire::tcp::Seq;
+
+impl TcpFlow {
+    /// An acknowledgement that is not older than what is known.
+    pub(super) fn on_ack<I: Io>(&mut self, cx: &mut Context<'_, I>, segment: &Segment<'_>) {
+        let ack = segment.tcp.ack;
+        let mut newest = None;
+        if ack.after(self.snd_una) {
+            let acknowledged = self.queue.acknowledge(ack, cx.pool);
+            if let Some(sent) = acknowledged.sample {
+                self.round_trip.sample(cx.now.since(sent));
+            }
+            newest = acknowledged.newest;
+            self.snd_una = ack;
+            self.retries = 0;
+            self.probing = false;
+            self.rearm_retransmit(cx.now);
+        }
+        if self.peer.sack && segment.options.sack[0].is_some() {
+            newest = newest.max(self.queue.mark_sacked(&segment.options.sack));
+        }
+        if let Some(newest) = newest {
+            self.detect_losses(cx.now, newest);
+        } else if !self.peer.sack && ack == self.snd_una && segment.payload.is_empty() {
+            self.on_duplicate(segment);
+        }
+        let (seq, window) = (segment.tcp.seq, u32::from(segment.tcp.window) << self.peer.window_scale.unwrap_or(0));
+        if self.window_seq.before(seq) || (self.window_seq == seq && !ack.before(self.window_ack)) {
+            self.snd_wnd = window;
+            self.max_wnd = self.max_wnd.max(window);
+            self.window_seq = seq;
+            self.window_ack = ack;
+        }
+        self.maybe_finished(cx);
+    }
+
+    /// Without SACK, a repeated acknowledgement while data is out says that the first chunk is missing; on a link that is
+    /// memory one is enough to try.
+    fn on_duplicate(&mut self, segment: &Segment<'_>) {
+        let same_window = u32::from(segment.tcp.window) << self.peer.window_scale.unwrap_or(0) == self.snd_wnd;
+        if same_window
+            && let Some(front) = self.queue.chunks.front_mut()
+            && !front.sent_again
+        {
+            front.lost = true;
+        }
+    }
+
+    /// RACK (RFC 8985 §6.2): what was sent before `newest` and has not arrived is lost, once reordering is ruled out.
+    pub(super) fn detect_losses(&mut self, now: Instant, newest: Instant) {
+        let tolerance = self.round_trip.reorder_window();
+        let mut due: Option<Instant> = None;
+        for chunk in self.queue.chunks.iter_mut().filter(|chunk| !chunk.sacked && !chunk.lost && chunk.sent_at < newest)
+        {
+            let at = chunk.sent_at + tolerance;
+            if at <= now {
+                chunk.lost = true;
+            } else {
+                due = Some(due.map_or(at, |d| d.min(at)));
+            }
+        }
+        self.deadlines.reorder = due;
+        self.newest_delivered = newest;
+    }
+
+    /// Sends again what was found lost.
+    fn repair<I: Io>(&mut self, cx: &mut Context<'_, I>) {
+        let now = cx.now;
+        for at in 0..self.queue.chunks.len() {
+            if self.queue.chunks[at].lost {
+                self.send_chunk_again(cx, at);
+            }
+        }
+        if self.deadlines.retransmit.is_none() && !self.queue.is_empty() {
+            self.rearm_retransmit(now);
+        }
+    }
+
+    pub(super) fn send_chunk_again<I: Io>(&mut self, cx: &mut Context<'_, I>, at: usize) {
+        // Taken out and put back: the bytes stay where they are, only the borrow moves.
+        let Some(mut chunk) = self.queue.chunks.remove(at) else { return };
+        chunk.lost = false;
+        chunk.sent_again = true;
+        chunk.sent_at = cx.now;
+        self.send_data(cx, chunk.first(), chunk.payload());
+        self.queue.chunks.insert(at, chunk);
+    }
+
+    /// How much may be read for the guest now: whole segments, unless less is all there is room for and nothing is under way.
+    fn room(&self, held: usize) -> usize {
+        let mss = self.mss();
+        let mut limit = self.snd_wnd.min(MAX_IN_FLIGHT);
+        if held >= MAX_HELD_BYTES {
+            limit = limit.min(len32(CHUNK));
+        }
+        let room = limit.saturating_sub(self.in_flight()) as usize;
+        let whole = (room.min(CHUNK) / mss) * mss;
+        if whole > 0 {
+            return whole;
+        }
+        // Less than a segment: only when the guest's window was never much larger, or after a probe (RFC 9293 §3.8.6.2.1).
+        if self.in_flight() == 0 && room > 0 && (room >= (self.max_wnd / 2) as usize || self.persist_retries > 0) {
+            room
+        } else {
+            0
+        }
+    }
+
+    /// Everything that can move, moves: inbox to socket, repairs, socket to guest, FIN, the acknowledgement owed. True when the socket
+    /// still has something and the budget is used up.
+    pub(crate) fn flush<I: Io>(&mut self, cx: &mut Context<'_, I>) -> bool {
+        if self.state != State::Established {
+            if self.ack_due && self.state == State::TimeWait {
+                self.send_ack(cx);
+            }
+            return false;
+        }
+        self.drain_inbox(cx);
+        if self.state != State::Established {
+            return false;
+        }
+        self.repair(cx);
+        let more = self.pull(cx);
+        if self.state != State::Established {
+            return false;
+        }
+        if self.socket.ended && self.fin_sent.is_none() {
+            let seq = self.snd_nxt;
+            self.fin_sent = Some(seq);
+            self.snd_nxt = seq.add(1);
+            self.send_fin(cx, seq);
+            self.rearm_retransmit(cx.now);
+            self.arm_keepalive(cx.now);
+        }
+        if self.ack_due {
+            self.send_ack(cx);
+        }
+        self.arm_persist(cx.now);
+        self.maybe_finished(cx);
+        more
+    }
+
+    fn pull<I: Io>(&mut self, cx: &mut Context<'_, I>) -> bool {
+        for _ in 0..RECEIVE_BUDGET {
+            if !self.socket.readable || self.socket.ended {
+                return false;
+            }
+            let room = self.room(cx.pool.held);
+            if room == 0 {
+                return false;
+            }
+            let mut bytes = cx.pool.take();
+            match cx.io.tcp_receive(self.id, &mut bytes[..room]) {
+                Ok(Received::Data(len)) => {
+                    let seq = self.snd_nxt;
+                    let buffer = cx.pool.keep(bytes, len);
+                    self.snd_nxt = seq.add(len32(len));
+                    self.send_data(cx, seq, buffer.bytes());
+                    self.queue.push(seq, buffer, cx.now);
+                    if self.deadlines.retransmit.is_none() {
+                        self.rearm_retransmit(cx.now);
+                    }
+                    self.deadlines.persist = None;
+                }
+                Ok(Received::Empty) => {
+                    cx.pool.give_back(bytes);
+                    self.socket.readable = false;
+                }
+                Ok(Received::Closed) => {
+                    cx.pool.give_back(bytes);
+                    self.socket.ended = true;
+                }
+                Err(error) => {
+                    cx.pool.give_back(bytes);
+                    self.host_lost(cx, error);
+                    return false;
+                }
+            }
+        }
+        self.socket.readable && !self.socket.ended && self.room(cx.pool.held) > 0
+    }
+
+    /// True when FIN has been sent and acknowledged.
+    pub(super) fn fin_acknowledged(&self) -> bool {
+        self.fin_sent.is_some_and(|seq: Seq| self.snd_una.after(seq))
+    }
+}

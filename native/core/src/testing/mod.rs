@@ -1,0 +1,1 @@
+//! Test doubles, public so that other crates can use them.

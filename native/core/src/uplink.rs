@@ -1,0 +1,120 @@
+//! Towards the host: layer 4. A flow's bytes go in and out of an ordinary host socket, which the engine owns under the
+//! flow's id; the core never sees a descriptor.
+
+use crate::flow::{BindingId, FlowId};
+use crate::switch::EndpointId;
+use std::net::{SocketAddr, SocketAddrV4};
+
+/// Where a TCP flow leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A socket to this address.
+    Address(SocketAddr),
+    /// The DNS service of the daemon, with messages framed as in RFC 1035 §4.2.2.
+    Dns { endpoint: EndpointId },
+}
+
+/// Why a socket operation failed, reduced to what a guest can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UplinkError {
+    Refused,
+    Reset,
+    HostUnreachable,
+    NetworkUnreachable,
+    TimedOut,
+    /// EACCES, EPERM: a firewall of the host, or a kind of socket it does not let us open.
+    NotPermitted,
+    /// No descriptors, ports or memory.
+    Exhausted,
+    /// EMSGSIZE.
+    TooLarge,
+    Other,
+}
+
+/// What a read from a stream gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// So many bytes, at least one.
+    Data(usize),
+    /// Nothing now; an event will tell.
+    Empty,
+    /// The far end has finished sending.
+    Closed,
+}
+
+/// How a stream's socket goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// The kernel delivers what it holds, then FIN.
+    Graceful,
+    /// RST to the far end.
+    Reset,
+}
+
+/// The kind of a datagram socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatagramKind {
+    Udp,
+    /// `SOCK_DGRAM` of `IPPROTO_ICMP`: echo only.
+    Ping,
+}
+
+/// What an event on a stream's socket said. Events are edges: a flag is given once and holds until the socket answers
+/// [`Received::Empty`] or takes less than it was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    pub readable: bool,
+    pub writable: bool,
+    pub error: Option<UplinkError>,
+}
+
+/// Sockets towards the host. Implemented by the engine and by [`crate::testing::FakeUplink`].
+pub trait Uplink {
+    /// Starts a connection. Its outcome is an event: writable, or an error.
+    ///
+    /// # Errors
+    /// What is known at once, a full descriptor table for one.
+    fn tcp_connect(&mut self, flow: FlowId, target: Target) -> Result<(), UplinkError>;
+
+    /// Gives bytes to the socket and says how many it took; fewer than given means: wait for the writable event.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    fn tcp_send(&mut self, flow: FlowId, data: &[u8]) -> Result<usize, UplinkError>;
+
+    /// Reads into `buffer`.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    fn tcp_receive(&mut self, flow: FlowId, buffer: &mut [u8]) -> Result<Received, UplinkError>;
+
+    /// No more bytes will be sent (FIN).
+    fn tcp_shutdown(&mut self, flow: FlowId);
+
+    /// Closes the socket. No event for the flow comes afterwards.
+    fn tcp_close(&mut self, flow: FlowId, how: Close);
+
+    /// Opens a datagram socket.
+    ///
+    /// # Errors
+    /// [`UplinkError::NotPermitted`] for ping sockets where the host forbids them, [`UplinkError::Exhausted`].
+    fn datagram_open(&mut self, binding: BindingId, kind: DatagramKind) -> Result<(), UplinkError>;
+
+    /// Sends one datagram, or with `segment` several of that size (the last may be shorter).
+    ///
+    /// # Errors
+    /// The datagram is lost; the error says whether the guest can be told why.
+    fn datagram_send(
+        &mut self,
+        binding: BindingId,
+        to: SocketAddr,
+        data: &[u8],
+        segment: Option<u16>,
+    ) -> Result<(), UplinkError>;
+
+    /// Closes a datagram socket.
+    fn datagram_close(&mut self, binding: BindingId);
+
+    /// A DNS question by UDP for the daemon; the answer comes back through [`crate::Stack::dns_answer`].
+    fn dns_query(&mut self, endpoint: EndpointId, from: SocketAddrV4, message: &[u8]);
+}
