@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
-/// Exit status of a child whose closure panicked.
+/// Exit status of a child whose body panicked.
 const PANICKED: i32 = 125;
 
 /// Who will be the parent of the child.
@@ -22,40 +22,34 @@ pub enum Parent {
     CallersParent,
 }
 
-/// Forks. The child runs `body`, and ends with what it returned; it never returns into the caller's code.
-pub fn fork_child(parent: Parent, body: impl FnOnce() -> i32) -> io::Result<Pid> {
+/// Forks: `None` in the child. A child ends with [`end_child`] and never returns into its parent's business.
+pub fn fork(parent: Parent) -> io::Result<Option<Pid>> {
     refuse_threads()?;
-    let flags = match parent {
-        Parent::Caller => libc::SIGCHLD,
-        // With CLONE_PARENT the exit signal is taken from the caller's own creation, and one given here would be ignored.
-        Parent::CallersParent => libc::SIGCHLD | libc::CLONE_PARENT,
-    };
     let pid = match parent {
         // SAFETY: the process has one thread (checked above), so the child may run any code.
         Parent::Caller => unsafe { libc::fork() },
-        // SAFETY: as above. A raw clone without CLONE_VM and with a null stack behaves as fork: the child gets a copy of
-        // the address space and goes on on its copy of this stack. glibc's fork handlers do not run; with one thread there
-        // is no lock that they would have to mend. glibc reads the process id from the kernel each time.
+        // SAFETY: as above. A raw clone without CLONE_VM and with a null stack behaves as fork: the child
+        // gets a copy of the address space and goes on on its copy of this stack. glibc's fork handlers do
+        // not run; with one thread there is no lock that they would have to mend, and glibc asks the
+        // kernel for the process id each time. The exit signal is the caller's own (SIGCHLD).
         Parent::CallersParent => unsafe {
-            libc::syscall(
-                libc::SYS_clone,
-                libc::c_long::from(flags),
-                0_usize,
-                0_usize,
-                0_usize,
-                0_usize,
-            ) as libc::pid_t
+            let flags = libc::c_long::from(libc::SIGCHLD | libc::CLONE_PARENT);
+            libc::syscall(libc::SYS_clone, flags, 0_usize, 0_usize, 0_usize, 0_usize) as libc::pid_t
         },
     };
     match pid {
         -1 => Err(io::Error::last_os_error()),
-        0 => {
-            let status = catch_unwind(AssertUnwindSafe(body)).unwrap_or(PANICKED);
-            // SAFETY: `_exit` ends the process at once; running the exit handlers of the parent's copy would be wrong.
-            unsafe { libc::_exit(status) }
-        }
-        pid => Ok(Pid::from_raw(pid)),
+        0 => Ok(None),
+        pid => Ok(Some(Pid::from_raw(pid))),
     }
+}
+
+/// Runs what a forked child is for, and ends it with the status returned. Exit handlers and destructors
+/// of the parent's copy do not run.
+pub fn end_child(body: impl FnOnce() -> i32) -> ! {
+    let status = catch_unwind(AssertUnwindSafe(body)).unwrap_or(PANICKED);
+    // SAFETY: `_exit` ends the process at once and touches no memory.
+    unsafe { libc::_exit(status) }
 }
 
 fn refuse_threads() -> io::Result<()> {
@@ -114,4 +108,9 @@ fn reap(pid: Pid, block: bool) -> io::Result<Option<(Pid, Ended)>> {
             Err(errno) => Err(errno.into()),
         };
     }
+}
+
+/// The process id of the caller's parent.
+pub fn parent() -> i32 {
+    nix::unistd::getppid().as_raw()
 }

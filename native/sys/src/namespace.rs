@@ -7,7 +7,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 
 use nix::sched::CloneFlags;
-pub use nix::unistd::{Gid, Uid};
+pub use nix::unistd::{Gid, Pid, Uid};
 
 /// The namespaces the launcher makes, one by one and in its own order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

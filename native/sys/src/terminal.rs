@@ -59,6 +59,11 @@ pub fn own_group() -> Pid {
     getpgrp()
 }
 
+/// Whether no process is left in the group.
+pub fn group_is_dead(group: Pid) -> bool {
+    nix::sys::signal::killpg(group, None) == Err(nix::errno::Errno::ESRCH)
+}
+
 /// Gives the terminal back to the caller's group. The caller has SIGTTOU blocked, or it would be stopped for asking.
 pub fn take_foreground(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(tcsetpgrp(fd, getpgrp())?)

@@ -1,0 +1,118 @@
+//! The conversation with the engine: the TAP is handed over, and again to the next engine after a crash.
+//!
+//! A lost engine is looked for with a growing pause ([`FIRST_PAUSE`] to [`LONGEST_PAUSE`]) at the same path: a stat-sized cost, and
+//! unlike a watch on the directory it also works when the directory itself was made anew.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use crate::channel::Channel;
+use crate::failure::{Failure, Result, Step};
+use crate::messages::{Device, FromEngine, ToEngine};
+use crate::spec::Spec;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(crate) struct Handoff<'a> {
+    spec: &'a Spec,
+    channel: Option<Channel>,
+    /// Ours for as long as the guest lives.
+    tap: Option<(Device, OwnedFd)>,
+    /// `Some` while there is no engine that has the TAP.
+    retry_at: Option<Instant>,
+    pause: Duration,
+}
+
+impl<'a> Handoff<'a> {
+    pub(crate) fn new(spec: &'a Spec) -> Self {
+        Self { spec, channel: None, tap: None, retry_at: None, pause: FIRST_PAUSE }
+    }
+
+    pub(crate) fn connect(&mut self) -> Result<()> {
+        let path = &self.spec.handoff_socket;
+        self.channel = Some(Channel::connect(path).map_err(|error| {
+            let why = match error.kind() {
+                io::ErrorKind::NotFound => "it is not there".to_owned(),
+                io::ErrorKind::ConnectionRefused => "nobody listens".to_owned(),
+                _ => error.to_string(),
+            };
+            Failure::own(format_args!(
+                "cannot reach the daemon at {} ({why}): try again, or look at `unet daemon status`",
+                path.display()
+            ))
+        })?);
+        Ok(())
+    }
+
+    /// The first hand-over. The engine gets a copy; the descriptor stays with us.
+    pub(crate) fn attach(&mut self, device: Device, tap: OwnedFd) -> Result<()> {
+        self.tap = Some((device, tap));
+        self.send_tap(false).step("the daemon ended while the container was started")
+    }
+
+    fn send_tap(&self, running: bool) -> io::Result<()> {
+        let (Some(channel), Some((device, tap))) = (&self.channel, &self.tap) else {
+            return Err(io::Error::from(io::ErrorKind::NotConnected));
+        };
+        let message = ToEngine::Attach {
+            ticket: &self.spec.ticket,
+            container_id: &self.spec.container_id,
+            pid: std::process::id(),
+            running,
+            device: *device,
+        };
+        channel.send(&message, Some(tap.as_fd()))
+    }
+
+    pub(crate) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.channel.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The next word; `None` at the end.
+    pub(crate) fn receive(&self) -> io::Result<Option<FromEngine>> {
+        let Some(channel) = &self.channel else { return Ok(None) };
+        Ok(channel.receive(false)?.map(|(message, _)| message))
+    }
+
+    /// An engine that cannot be told is gone, which the loop sees by itself.
+    pub(crate) fn tell(&self, message: &ToEngine<'_>) {
+        if let Some(channel) = &self.channel {
+            let _ = channel.send(message, None);
+        }
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.channel = None;
+    }
+
+    /// When to try again; `None` while all is well.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// The engine is gone, or did not take the TAP.
+    pub(crate) fn lost(&mut self, now: Instant) {
+        self.channel = None;
+        self.retry_at = Some(now + self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    /// Offers the TAP to whoever listens now; its answer comes by [`Self::receive`].
+    pub(crate) fn retry(&mut self, now: Instant) {
+        self.retry_at = None;
+        let offered = Channel::connect(&self.spec.handoff_socket).and_then(|channel| {
+            self.channel = Some(channel);
+            self.send_tap(true)
+        });
+        if offered.is_err() {
+            self.lost(now);
+        }
+    }
+
+    pub(crate) fn attached_again(&mut self) {
+        self.pause = FIRST_PAUSE;
+    }
+}

@@ -1,0 +1,110 @@
+//! The guest's network: the TAP, its address and routes, and the settings of its namespace.
+//!
+//! IPv6 is off on the interface, wholly: the gateway speaks IPv4 only so far, and half an IPv6 (a link-local address without
+//! a router) makes programs wait for time-outs. `::1` on lo works.
+
+use std::fs;
+use std::io;
+
+use unet_sys::netlink::{LinkSettings, RouteSocket, link_index};
+use unet_sys::tap_create::{self, Tap};
+
+use crate::failure::{Failure, Result};
+use crate::refusal::{Attempt, Facts, explain};
+use crate::spec::Interface;
+
+/// Makes the interface in the network namespace of the caller, and puts it up.
+pub(crate) fn set_up(interface: &Interface, offload: bool, settings: &mut Settings) -> Result<Tap> {
+    let tap = tap_create::create(&interface.name, offload).map_err(|error| refused_tap(&error))?;
+    // Before the link goes up, or it sends router solicitations.
+    settings.apply();
+    configure(interface).map_err(|error| {
+        let name = &interface.name;
+        match explain(Attempt::SetUp, error.raw_os_error().unwrap_or(0), &Facts::read()) {
+            Some(text) => Failure::own(text),
+            None => Failure::own(format_args!("cannot set up the interface {name}: {error}")),
+        }
+    })?;
+    Ok(tap)
+}
+
+pub(crate) fn refused_tap(error: &io::Error) -> Failure {
+    match explain(Attempt::Tap, error.raw_os_error().unwrap_or(0), &Facts::read()) {
+        Some(text) => Failure::own(text),
+        None => Failure::own(format_args!("cannot make a TAP device: {error}")),
+    }
+}
+
+fn configure(interface: &Interface) -> io::Result<()> {
+    let mut route = RouteSocket::open()?;
+    route.set_up(link_index("lo")?)?;
+    let index = link_index(&interface.name)?;
+    route.configure_link(
+        index,
+        LinkSettings { mac: interface.mac.0, mtu: interface.mtu, tx_queue_length: interface.tx_queue_length },
+    )?;
+    route.add_address(index, interface.address, interface.prefix_length)?;
+    route.set_up(index)?;
+    route.add_permanent_neighbour(index, interface.gateway, interface.gateway_mac.0)?;
+    route.add_default_route(index, interface.gateway)
+}
+
+/// Settings of the guest's network namespace under /proc/sys. A container's /proc/sys may be read-only, so what fails at
+/// first is tried again when the guest has a /proc of its own.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pending: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// `gid` is the caller's group as it is called inside: the range takes mapped ids only.
+    pub(crate) fn of(interface: &Interface, gid: u32) -> Self {
+        let setting = |path: &str, value: &str| (format!("/proc/sys/net/{path}"), value.to_owned());
+        Self {
+            pending: vec![
+                setting(&format!("ipv6/conf/{}/disable_ipv6", interface.name), "1"),
+                setting("ipv4/ip_unprivileged_port_start", "0"),
+                setting("ipv4/ping_group_range", &format!("{gid} {gid}")),
+            ],
+        }
+    }
+
+    /// Writes what is still to be written. What the kernel does not know (IPv6 switched off altogether) needs no setting.
+    pub(crate) fn apply(&mut self) {
+        self.pending.retain(|(path, value)| match fs::write(path, value) {
+            Ok(()) => false,
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        });
+    }
+
+    /// What could not be written, in words.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        let names: Vec<&str> = self.pending.iter().filter_map(|(path, _)| path.rsplit('/').next()).collect();
+        if names.is_empty() {
+            return None;
+        }
+        Some(format!("the container's {} could not be set: /proc/sys is read-only here", names.join(", ")))
+    }
+}
+
+/// Creates the namespaces in which [`set_up`] works.
+pub(crate) fn enter(inside: (u32, u32)) -> Result<()> {
+    use unet_sys::namespace::{Namespace, caller, leave, map_one_user};
+    let explained = |attempt: Attempt, what: &str, error: &io::Error| match explain(
+        attempt,
+        error.raw_os_error().unwrap_or(0),
+        &Facts::read(),
+    ) {
+        Some(text) => Failure::own(text),
+        None => Failure::own(format_args!("{what}: {error}")),
+    };
+    let outside = caller();
+    leave(&[Namespace::User])
+        .map_err(|error| explained(Attempt::Leave(Namespace::User), "cannot make a user namespace", &error))?;
+    map_one_user(inside, outside)
+        .map_err(|error| explained(Attempt::Map, "cannot map the user into the namespace", &error))?;
+    leave(&[Namespace::Network])
+        .map_err(|error| explained(Attempt::Leave(Namespace::Network), "cannot make a network namespace", &error))?;
+    leave(&[Namespace::Pid])
+        .map_err(|error| explained(Attempt::Leave(Namespace::Pid), "cannot make a PID namespace", &error))
+}
