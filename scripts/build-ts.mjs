@@ -33,6 +33,8 @@ const cli = await build({
   entryPoints: ['src/bin/unet.ts'],
   format: 'cjs',
   minify: true,
+  // CommonJS has no import.meta; launch/find.ts then goes by __filename.
+  define: { ...shared.define, 'import.meta.url': 'undefined' },
   outfile: 'dist/unet.cjs.new',
   banner: { js: '#!/usr/bin/env node' },
 });
@@ -49,8 +51,13 @@ await build({
   format: 'esm',
   outfile: 'dist/daemon.mjs',
   sourcemap: true,
-  // Bundled CommonJS packages ask for `require` of Node's own modules.
+  // Bundled CommonJS packages ask for `require` and `__dirname`.
   banner: {
-    js: "import { createRequire as unetCreateRequire } from 'node:module';\nconst require = unetCreateRequire(import.meta.url);\nvar __filename = import.meta.filename, __dirname = import.meta.dirname;",
+    js: [
+      "import { createRequire as unetCreateRequire } from 'node:module';",
+      "import { fileURLToPath as unetFileURLToPath } from 'node:url';",
+      'const require = unetCreateRequire(import.meta.url);',
+      "const __filename = unetFileURLToPath(import.meta.url), __dirname = unetFileURLToPath(new URL('.', import.meta.url));",
+    ].join('\n'),
   },
 });

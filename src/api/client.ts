@@ -1,0 +1,88 @@
+import { HttpOverUnix } from './http.js';
+import { readLines } from './lines.js';
+import { routes } from './routes.js';
+import type {
+  ContainerSummary,
+  CreateContainer,
+  CreatedContainer,
+  DaemonInfo,
+  LogRecord,
+  VersionInfo,
+  WaitResult,
+} from './types.js';
+
+/** The control API, a method a route. Every method throws `UnetError`. */
+export class Client {
+  readonly #http: HttpOverUnix;
+
+  constructor(socketPath: string) {
+    this.#http = new HttpOverUnix(socketPath);
+  }
+
+  /** @param timeout milliseconds */
+  version(timeout?: number): Promise<VersionInfo> {
+    return this.#http.json('GET', routes.version, timeout === undefined ? {} : { timeout });
+  }
+
+  daemon(): Promise<DaemonInfo> {
+    return this.#http.json('GET', routes.daemon);
+  }
+
+  /** @param all stop the running containers too; without it a daemon with running ones refuses */
+  async stopDaemon(all: boolean): Promise<void> {
+    await this.#http.json('POST', routes.daemonStop, { body: { all } });
+  }
+
+  /** @param all list those that have ended, too */
+  list(all = false): Promise<ContainerSummary[]> {
+    return this.#http.json('GET', routes.containers, { query: { all: String(all) } });
+  }
+
+  /**
+   * Reserves everything a container needs. Its launcher must hand over the TAP within 15 seconds and while this client's
+   * connection lives, else all of it is taken back.
+   */
+  create(request: CreateContainer): Promise<CreatedContainer> {
+    return this.#http.json('POST', routes.containers, { body: request });
+  }
+
+  inspect(ref: string): Promise<ContainerSummary> {
+    return this.#http.json('GET', routes.container(ref));
+  }
+
+  /**
+   * SIGTERM, and SIGKILL when it still runs after `timeoutSeconds`. Resolves when it has ended.
+   *
+   * @param timeoutSeconds whole seconds, 0..3600
+   */
+  async stop(ref: string, timeoutSeconds: number): Promise<void> {
+    await this.#http.json('POST', routes.containerStop(ref), { body: { timeoutSeconds } });
+  }
+
+  async remove(ref: string, force = false): Promise<void> {
+    await this.#http.json('DELETE', routes.container(ref), { query: { force: String(force) } });
+  }
+
+  /** Waits for the command's start, or for its end with everything taken back. */
+  wait(ref: string, until: 'started' | 'ended', timeout?: number): Promise<WaitResult> {
+    return this.#http.json('GET', routes.containerWait(ref), {
+      query: { until },
+      ...(timeout === undefined ? {} : { timeout }),
+    });
+  }
+
+  /** Output records in order; with `follow` until the container ends. */
+  async *logs(ref: string, options: { follow?: boolean; tail?: number } = {}): AsyncGenerator<LogRecord> {
+    const response = await this.#http.stream('GET', routes.containerLogs(ref), {
+      query: {
+        follow: String(options.follow ?? false),
+        tail: options.tail === undefined ? undefined : String(options.tail),
+      },
+    });
+    for await (const line of readLines(response)) yield JSON.parse(line) as LogRecord;
+  }
+
+  close(): void {
+    this.#http.close();
+  }
+}

@@ -1,0 +1,47 @@
+import { errnoOf, UnetError } from '../model/errors.js';
+import type { Paths } from '../model/paths.js';
+import { Client } from './client.js';
+import { checkRuntimeDirectory, ensureDirectories } from './runtime-directory.js';
+
+const HANDSHAKE_MILLISECONDS = 5000;
+
+export interface ConnectOptions {
+  readonly paths: Paths;
+  /** Starts a daemon and resolves when `isUp` says so; absent: a daemon that is not there is an error. */
+  readonly start?: (isUp: () => Promise<boolean>) => Promise<void>;
+}
+
+/**
+ * A client of the user's daemon, which is started where that is wished for. The handshake also restarts the daemon's idle
+ * time, so the next request cannot meet a daemon that is just about to end.
+ *
+ * @throws UnetError REFUSED (directory not trustworthy), DAEMON (not there, or it did not start)
+ */
+export async function connect({ paths, start }: ConnectOptions): Promise<Client> {
+  if (start) ensureDirectories(paths);
+  const running = checkRuntimeDirectory(paths) ? await tryConnect(paths) : null;
+  if (running) return running;
+  if (!start) throw new UnetError('DAEMON', 'no daemon runs');
+
+  let client: Client | null = null;
+  await start(async () => {
+    client = await tryConnect(paths);
+    return client !== null;
+  });
+  if (!client) throw new UnetError('INTERNAL', 'the daemon was reported up, but no connection was made');
+  return client;
+}
+
+/** Null when nobody listens there: no socket, a stale one, or a daemon that is just ending. */
+async function tryConnect(paths: Paths): Promise<Client | null> {
+  const client = new Client(paths.controlSocket);
+  try {
+    await client.version(HANDSHAKE_MILLISECONDS);
+    return client;
+  } catch (error) {
+    client.close();
+    const code = error instanceof UnetError ? errnoOf(error.cause) : undefined;
+    if (code && ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(code)) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,27 @@
+/** The version in every path. It changes when a client of today could misread a daemon of tomorrow. */
+export const API_VERSION = 'v1';
+
+/** A request body larger than this is refused. The kernel's own limit of a command line is 2 MiB. */
+export const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
+/** Type of the answers that are a stream of JSON objects, one a line. */
+export const NDJSON = 'application/x-ndjson';
+
+const base = `/${API_VERSION}`;
+
+/** Every path of the control API; `ref` is a name, an id or a prefix of an id. */
+export const routes = {
+  version: `${base}/version`,
+  daemon: `${base}/daemon`,
+  daemonStop: `${base}/daemon/stop`,
+  containers: `${base}/containers`,
+  container: (ref: string) => `${base}/containers/${segment(ref)}`,
+  containerStop: (ref: string) => `${base}/containers/${segment(ref)}/stop`,
+  containerWait: (ref: string) => `${base}/containers/${segment(ref)}/wait`,
+  containerLogs: (ref: string) => `${base}/containers/${segment(ref)}/logs`,
+} as const;
+
+/** `:ref` stays as it is: it is the pattern that the server registers. */
+function segment(ref: string): string {
+  return ref === ':ref' ? ref : encodeURIComponent(ref);
+}

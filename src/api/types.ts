@@ -1,0 +1,90 @@
+import type { ErrorCode } from '../model/errors.js';
+import type { LaunchSpec } from '../model/launch-spec.js';
+import type { PublishedPort } from '../model/port-list.js';
+
+export type { CreateContainer } from './schemas.js';
+
+/**
+ * `created`: reserved, the command not started yet. `running`. `exited`: ended, and listed until it is removed.
+ */
+export type ContainerStatus = 'created' | 'running' | 'exited';
+
+/** One container as `ps` lists it. Times are ISO 8601, UTC. */
+export interface ContainerSummary {
+  /** 64 hex digits. */
+  readonly id: string;
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly status: ContainerStatus;
+  readonly createdAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  /** 128 + N when signal N ended it. */
+  readonly exitCode: number | null;
+  /** The command's process id as the host sees it, while it runs. */
+  readonly pid: number | null;
+  readonly hostname: string;
+  /** Null once the container has ended: the address is given back. */
+  readonly address: string | null;
+  readonly mac: string | null;
+  readonly network: string;
+  /** Bytes. */
+  readonly mtu: number;
+  readonly ports: readonly PublishedPort[];
+  readonly autoRemove: boolean;
+  /** `vnet-gso-uso`, `vnet-gso`, `vnet` or `plain`: what the TAP could do. */
+  readonly device: string | null;
+}
+
+/** The answer to a creation: everything `unet-launch` needs but the environment, which only the caller has. */
+export interface CreatedContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly launch: Omit<LaunchSpec, 'env'>;
+  readonly warnings: readonly string[];
+}
+
+export interface WaitResult {
+  /** `removed`: nothing is left of it. */
+  readonly status: ContainerStatus | 'removed';
+  readonly exitCode: number | null;
+}
+
+/** One piece of output of a detached container. */
+export interface LogRecord {
+  /** RFC 3339 with nanoseconds. */
+  readonly time: string;
+  readonly stream: 'stdout' | 'stderr';
+  readonly data: string;
+  /** True: `data` is base64, because the bytes were not UTF-8. */
+  readonly b64?: boolean;
+}
+
+export interface VersionInfo {
+  readonly version: string;
+  readonly apiVersion: string;
+  readonly pid: number;
+}
+
+export interface DaemonInfo extends VersionInfo {
+  readonly uid: number;
+  readonly startedAt: string;
+  /** 0: it does not end by itself. */
+  readonly idleSeconds: number;
+  readonly runtimeDirectory: string;
+  readonly stateDirectory: string;
+  readonly logFile: string;
+  readonly containers: { readonly running: readonly string[]; readonly total: number };
+  readonly network: { readonly name: string; readonly subnet: string; readonly gateway: string; readonly mtu: number };
+  readonly engine: {
+    readonly running: boolean;
+    readonly restarts: number;
+    readonly flows: number;
+    readonly counters: Readonly<Record<string, number>>;
+    readonly drops: Readonly<Record<string, number>>;
+  };
+}
+
+export interface ErrorBody {
+  readonly error: { readonly code: ErrorCode; readonly message: string };
+}

@@ -1,0 +1,34 @@
+import { type Client, connect, currentPaths } from '../api/index.js';
+import { findDaemonScript, startDaemonProcess } from '../launch/index.js';
+import { complain } from './output.js';
+
+/** What every verb gets. */
+export interface Context {
+  readonly version: string;
+  readonly env: Readonly<NodeJS.ProcessEnv>;
+  readonly cwd: string;
+}
+
+/** A client of the daemon, which is started when none runs. @throws UnetError */
+export function connectOrStart({ env }: Context): Promise<Client> {
+  noteSudo(env);
+  const paths = currentPaths(env);
+  return connect({
+    paths,
+    start: (isUp) => startDaemonProcess({ script: findDaemonScript(env), logFile: paths.logFile, isUp, env }),
+  });
+}
+
+/** A client of the daemon, or null when none runs. @throws UnetError */
+export function connectIfRunning({ env }: Context): Promise<Client | null> {
+  return connect({ paths: currentPaths(env) }).catch((error) => {
+    if (error instanceof Error && error.message === 'no daemon runs') return null;
+    throw error;
+  });
+}
+
+/** Root has a daemon and containers of its own, which surprises whoever typed `sudo` out of habit. */
+function noteSudo(env: Readonly<NodeJS.ProcessEnv>): void {
+  if (process.geteuid?.() !== 0 || !env['SUDO_UID']) return;
+  complain("under sudo you work with root's own containers, not with yours; unet needs no sudo");
+}

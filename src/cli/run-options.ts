@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { CreateContainer } from '../api/types.js';
+import { parseContainerName } from '../model/container-name.js';
+import { type Environment, parseEnvFile, parseEnvOption } from '../model/environment.js';
+import { messageOf, UnetError, usageError } from '../model/errors.js';
+import { mergeHostAccess, NO_HOST_ACCESS, parseHostAccess } from '../model/host-access.js';
+import { parseHostname, parseMtu } from '../model/limits.js';
+import { parsePortSpec, requireCarried } from '../model/port-spec.js';
+import type { Context } from './context.js';
+
+/** The options of `run` as commander hands them over. */
+export interface RunOptions {
+  readonly name?: string;
+  readonly rm?: true;
+  readonly detach?: true;
+  readonly interactive?: true;
+  readonly tty?: true;
+  readonly env?: readonly string[];
+  readonly envFile?: readonly string[];
+  readonly cleanEnv?: true;
+  readonly workdir?: string;
+  readonly hostname?: string;
+  readonly user: string;
+  readonly publish?: readonly string[];
+  readonly mtu?: string;
+  readonly hostAccess?: readonly string[];
+  readonly offload: string;
+  readonly net: string;
+}
+
+const USERS = ['self', 'root'] as const;
+const DEFAULT_NETWORKS = ['bridge', 'default'];
+
+/**
+ * Turns the command line of `run` into a request. Nothing is started yet: whatever is wrong is a usage error.
+ *
+ * @throws UnetError USAGE or INVALID
+ */
+export function readRunOptions(options: RunOptions, argv: readonly string[], context: Context): CreateContainer {
+  const [program] = argv;
+  if (program === undefined || program === '') {
+    throw usageError("no command given: unet run [OPTIONS] -- COMMAND [ARG...] (see 'unet run --help')");
+  }
+  requireDefaultNetwork(options.net);
+  return {
+    name: options.name === undefined ? null : parseContainerName(options.name),
+    argv: [...argv],
+    cwd: resolve(context.cwd, options.workdir ?? '.'),
+    env: givenEnvironment(options, context),
+    detach: options.detach ?? false,
+    autoRemove: options.rm ?? false,
+    openStdin: options.interactive ?? false,
+    tty: options.tty ?? false,
+    user: oneOf('--user', options.user, USERS),
+    hostname: options.hostname === undefined ? null : parseHostname(options.hostname),
+    network: 'bridge',
+    ports: readPorts(options.publish ?? []),
+    mtu: options.mtu === undefined ? null : parseMtu(options.mtu),
+    hostAccess: readHostAccess(options.hostAccess ?? []),
+    offload: oneOf('--offload', options.offload, ['on', 'off']) === 'on',
+  };
+}
+
+function readPorts(specs: readonly string[]): CreateContainer['ports'] {
+  const requests = specs.flatMap((spec) => parsePortSpec(spec));
+  requireCarried(requests);
+  return requests.map((request) => ({ ...request }));
+}
+
+function readHostAccess(values: readonly string[]): CreateContainer['hostAccess'] {
+  const { all, ports } = values.map(parseHostAccess).reduce(mergeHostAccess, NO_HOST_ACCESS);
+  return { all, ports: [...ports] };
+}
+
+/** Files first, then -e, each overriding what came before it. */
+function givenEnvironment({ env = [], envFile = [] }: RunOptions, context: Context): Environment {
+  const fromFiles = envFile.map((path) => parseEnvFile(readEnvFile(resolve(context.cwd, path)), path, context.env));
+  const fromOptions = env.map((text) => parseEnvOption(text, context.env));
+  return Object.assign({}, ...fromFiles, ...fromOptions);
+}
+
+function readEnvFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw usageError(`cannot read the env file: ${messageOf(error)}`);
+  }
+}
+
+function requireDefaultNetwork(name: string): void {
+  if (DEFAULT_NETWORKS.includes(name)) return;
+  throw new UnetError(
+    'INVALID',
+    `network ${name} not found: there is only the default network so far; leave --net out`,
+  );
+}
+
+function oneOf<T extends string>(option: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) throw usageError(`invalid ${option} '${value}': give ${allowed.join(' or ')}`);
+  return found;
+}

@@ -1,0 +1,80 @@
+import type { Container } from './container.js';
+import type { House } from './house.js';
+import type { ExitRecord } from './state-store.js';
+
+/** The status of a container whose supervisor vanished without a word: it was killed (128 + SIGKILL). */
+export const KILLED: ExitRecord = { exitCode: 137, finishedAt: null };
+
+/**
+ * Takes back what a container has. Whatever ends one, an error on the way up, its own end, a removal, comes through here, and
+ * every step bears being done twice. Memory changes at once, so that names, addresses and ports are free for the next;
+ * files follow, and who waits is woken last.
+ */
+export class Ending {
+  readonly #house: House;
+
+  constructor(house: House) {
+    this.#house = house;
+  }
+
+  /** It never ran: nothing of it stays. */
+  async undo(container: Container, reason: string): Promise<void> {
+    if (!container.live) return;
+    this.#house.log.info({ container: container.id, name: container.name, reason }, 'container taken back');
+    this.#giveBack(container);
+    await this.forget(container);
+  }
+
+  /** As `undo`, and the launcher is told why, for the one line that its user sees. */
+  async abort(container: Container, message: string): Promise<void> {
+    if (!container.live) return;
+    this.#house.engine.ifRunning((stack) => stack.abort(container.id, message));
+    await this.undo(container, message);
+  }
+
+  /** The command ended: the container stays listed, unless it was to be removed. */
+  async finish(container: Container, { exitCode, finishedAt }: ExitRecord): Promise<void> {
+    if (!container.live) return;
+    const { record } = container;
+    this.#house.log.info({ container: container.id, name: container.name, exitCode }, 'container ended');
+    this.#giveBack(container);
+    record.phase = 'exited';
+    record.exitCode = exitCode;
+    record.finishedAt = finishedAt ?? new Date().toISOString();
+    if (record.request.autoRemove) return this.forget(container);
+    await this.#attempt(container, () => this.#house.state.save(record));
+    container.changed();
+  }
+
+  /** Takes a container that is not live off the list and its files off the disk. */
+  async forget(container: Container): Promise<void> {
+    container.removed = true;
+    this.#house.registry.delete(container);
+    await this.#attempt(container, () => this.#house.state.remove(container.id));
+    container.changed();
+  }
+
+  #giveBack(container: Container): void {
+    const { engine, ports, network } = this.#house;
+    const { record } = container;
+    container.clearTimer();
+    container.attached = false;
+    engine.ifRunning((stack) => stack.dropEndpoint(container.id));
+    ports.release(container.id);
+    if (record.lease) network.pool.free(record.lease.address);
+    record.lease = null;
+    record.published = [];
+    record.supervisor = null;
+    record.pid = null;
+    container.releaseIdle?.();
+    container.releaseIdle = null;
+  }
+
+  async #attempt(container: Container, write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      this.#house.log.error({ err: error, container: container.id }, 'the state of an ended container was not written');
+    }
+  }
+}

@@ -1,0 +1,233 @@
+import { readFileSync } from 'node:fs';
+import { messageOf, UnetError } from '../model/errors.js';
+import { formatHostPort, type PublishedPort } from '../model/port-list.js';
+import type { PortRequest } from '../model/port-spec.js';
+import { nativeCodeOf } from '../native/index.js';
+
+/** Ephemeral numbers, as in Docker's first years: above those that the kernel hands out to clients on most hosts. */
+const EPHEMERAL = { from: 49_153, to: 65_535 };
+const DEFAULT_HOST_ADDRESS = '0.0.0.0';
+
+/** Binds and unbinds for one container; the engine's `publish` and `unpublish`. */
+export interface Binder {
+  bind(port: PublishedPort): void;
+  unbind(port: PublishedPort): void;
+}
+
+export interface PortTableOptions {
+  /** Text of net.ipv4.ip_local_reserved_ports. */
+  readonly reservedPorts?: () => string;
+  /** Text of net.ipv4.ip_unprivileged_port_start. */
+  readonly unprivilegedStart?: () => string;
+}
+
+interface Held extends PublishedPort {
+  readonly owner: string;
+}
+
+/** A request with every choice but the number made. */
+interface Wanted {
+  /** The addresses that must share one number; with IPv6 the default will be `0.0.0.0` and `::`. */
+  readonly addresses: readonly string[];
+  readonly range: { readonly from: number; readonly to: number };
+  readonly kind: 'exact' | 'range' | 'ephemeral';
+  readonly containerPort: number;
+  readonly protocol: 'tcp' | 'udp';
+}
+
+/**
+ * Which host ports are ours, and the choice of new ones.
+ *
+ * The bind is the arbiter: this table only knows who of *us* holds a port (so that the error can say so, and because two
+ * UDP sockets may bind side by side where a wildcard meets an address), and where the last search of a range ended.
+ * Numbers out of a range go "next after the last given", so that a number just freed is not handed to somebody else
+ * while its old clients may still call.
+ */
+export class PortTable {
+  readonly #held = new Set<Held>();
+  readonly #lastGiven = new Map<string, number>();
+  readonly #options: PortTableOptions;
+
+  constructor(options: PortTableOptions = {}) {
+    this.#options = options;
+  }
+
+  /**
+   * Publishes all of a container's ports, or none: after a failure everything that was bound is unbound.
+   *
+   * @throws UnetError CONFLICT, INVALID or UNAVAILABLE
+   */
+  publish(owner: string, requests: readonly PortRequest[], binder: Binder): PublishedPort[] {
+    const published: PublishedPort[] = [];
+    try {
+      for (const wanted of requests.map(toWanted).sort(inOrderOfAllocation)) {
+        published.push(...this.#publishOne(owner, wanted, binder));
+      }
+      return published;
+    } catch (error) {
+      this.unpublish(owner, published, binder);
+      throw error;
+    }
+  }
+
+  /** Binds one port again with the number it had. @throws UnetError */
+  republish(owner: string, port: PublishedPort, binder: Binder): void {
+    this.#bind(owner, port, binder);
+  }
+
+  unpublish(owner: string, ports: readonly PublishedPort[], binder: Binder): void {
+    for (const port of ports) binder.unbind(port);
+    this.#forget((held) => held.owner === owner && ports.some((port) => isSame(port, held)));
+  }
+
+  /** Forgets all ports of a container whose endpoint was dropped, and its listeners with it. */
+  release(owner: string): void {
+    this.#forget((held) => held.owner === owner);
+  }
+
+  #publishOne(owner: string, wanted: Wanted, binder: Binder): PublishedPort[] {
+    if (wanted.kind === 'exact') return this.#bindGroup(owner, wanted, wanted.range.from, binder);
+    const { from, to } = wanted.range;
+    const key = `${wanted.addresses.join(',')}/${wanted.protocol}/${from}-${to}`;
+    const reserved = wanted.kind === 'ephemeral' ? parsePortList(this.#reservedPorts()) : [];
+    const last = this.#lastGiven.get(key) ?? to;
+    for (let step = 1; step <= to - from + 1; step++) {
+      const number = from + ((last - from + step) % (to - from + 1));
+      if (reserved.some((range) => number >= range.from && number <= range.to)) continue;
+      try {
+        const ports = this.#bindGroup(owner, wanted, number, binder);
+        this.#lastGiven.set(key, number);
+        return ports;
+      } catch (error) {
+        if (!(error instanceof UnetError && error.code === 'CONFLICT')) throw error;
+      }
+    }
+    throw new UnetError('UNAVAILABLE', `all ports are allocated: none of ${from}-${to}/${wanted.protocol} is free`);
+  }
+
+  /** One number on all addresses of the group, or on none. */
+  #bindGroup(owner: string, wanted: Wanted, hostPort: number, binder: Binder): PublishedPort[] {
+    const { containerPort, protocol } = wanted;
+    const bound: PublishedPort[] = [];
+    try {
+      for (const hostAddress of wanted.addresses) {
+        const port = { hostAddress, hostPort, containerPort, protocol };
+        this.#bind(owner, port, binder);
+        bound.push(port);
+      }
+      return bound;
+    } catch (error) {
+      this.unpublish(owner, bound, binder);
+      throw error;
+    }
+  }
+
+  #bind(owner: string, port: PublishedPort, binder: Binder): void {
+    for (const held of this.#held) if (clash(held, port)) throw alreadyAllocated(port);
+    try {
+      binder.bind(port);
+    } catch (error) {
+      throw this.#explain(port, error);
+    }
+    this.#held.add({ ...port, owner });
+  }
+
+  #forget(matches: (held: Held) => boolean): void {
+    for (const held of this.#held) if (matches(held)) this.#held.delete(held);
+  }
+
+  #explain(port: PublishedPort, error: unknown): UnetError {
+    const where = `${formatHostPort(port.hostAddress, port.hostPort)}/${port.protocol}`;
+    const failed = (code: 'CONFLICT' | 'INVALID' | 'UNAVAILABLE', reason: string) =>
+      new UnetError(code, `failed to bind host port ${where}: ${reason}`, { cause: error });
+    switch (nativeCodeOf(error)) {
+      case 'EADDRINUSE':
+        return failed('CONFLICT', 'address already in use');
+      case 'EACCES': {
+        const start = this.#unprivilegedStart();
+        return failed(
+          'INVALID',
+          `permission denied: ports below ${start} are root's; publish on ${start} or above, or lower net.ipv4.ip_unprivileged_port_start as root`,
+        );
+      }
+      case 'EADDRNOTAVAIL':
+        return failed('INVALID', `cannot assign requested address: this host has no address ${port.hostAddress}`);
+      case 'EMFILE':
+        return failed('UNAVAILABLE', 'too many open files: publish fewer ports or raise the limit (ulimit -n)');
+      default:
+        return failed('UNAVAILABLE', messageOf(error));
+    }
+  }
+
+  #reservedPorts(): string {
+    return (this.#options.reservedPorts ?? (() => readSysctl('ip_local_reserved_ports', '')))();
+  }
+
+  #unprivilegedStart(): number {
+    const text = (this.#options.unprivilegedStart ?? (() => readSysctl('ip_unprivileged_port_start', '1024')))();
+    return Number.parseInt(text, 10) || 1024;
+  }
+}
+
+/** Reads the kernel's notation of port sets: `8080,9148-9150`. */
+export function parsePortList(text: string): { from: number; to: number }[] {
+  return text
+    .trim()
+    .split(',')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const [from = Number.NaN, to = from] = part.split('-').map(Number);
+      return { from, to };
+    });
+}
+
+function toWanted({ hostAddress, hostPort, containerPort, protocol }: PortRequest): Wanted {
+  // Refused long before (requireCarried); here for the type.
+  if (protocol === 'sctp') throw new UnetError('INTERNAL', 'an sctp port came as far as the port table');
+  const addresses = [hostAddress ?? DEFAULT_HOST_ADDRESS];
+  const range = hostPort ?? EPHEMERAL;
+  const kind = hostPort === null ? 'ephemeral' : hostPort.from === hostPort.to ? 'exact' : 'range';
+  return { addresses, range, kind, containerPort, protocol };
+}
+
+/** Exact numbers first, so that no search takes one that somebody asked for by name. */
+function inOrderOfAllocation(a: Wanted, b: Wanted): number {
+  const exact = (wanted: Wanted) => (wanted.kind === 'exact' ? 0 : 1);
+  return (
+    exact(a) - exact(b) ||
+    a.containerPort - b.containerPort ||
+    a.protocol.localeCompare(b.protocol) ||
+    a.range.from - b.range.from ||
+    a.addresses.join().localeCompare(b.addresses.join())
+  );
+}
+
+function clash(held: PublishedPort, port: PublishedPort): boolean {
+  if (held.protocol !== port.protocol || held.hostPort !== port.hostPort) return false;
+  if (isV6(held) !== isV6(port)) return false;
+  return held.hostAddress === port.hostAddress || isWildcard(held) || isWildcard(port);
+}
+
+function isSame(a: PublishedPort, b: PublishedPort): boolean {
+  return a.hostAddress === b.hostAddress && a.hostPort === b.hostPort && a.protocol === b.protocol;
+}
+
+function isV6({ hostAddress }: PublishedPort): boolean {
+  return hostAddress.includes(':');
+}
+
+function isWildcard({ hostAddress }: PublishedPort): boolean {
+  return hostAddress === '0.0.0.0' || hostAddress === '::';
+}
+
+function alreadyAllocated({ hostAddress, hostPort }: PublishedPort): UnetError {
+  return new UnetError('CONFLICT', `Bind for ${hostAddress}:${hostPort} failed: port is already allocated`);
+}
+
+function readSysctl(name: string, otherwise: string): string {
+  try {
+    return readFileSync(`/proc/sys/net/ipv4/${name}`, 'utf8');
+  } catch {
+    return otherwise;
+  }
+}

@@ -1,0 +1,41 @@
+import * as v from 'valibot';
+import { createContainerSchema } from '../api/schemas.js';
+import { isContainerId } from '../model/container-id.js';
+
+/**
+ * What the daemon keeps of a container, in memory and in `container.json`. A new daemon reads it after a crash, so every
+ * change that the outside can see is written before it is acted on.
+ */
+export const recordSchema = v.strictObject({
+  version: v.literal(1),
+  id: v.pipe(v.string(), v.check(isContainerId)),
+  name: v.string(),
+  createdAt: v.string(),
+  request: createContainerSchema,
+  hostname: v.string(),
+  ticket: v.string(),
+  /**
+   * created: the ticket is out. starting: its launcher came, and "go" may have been said. running: the command was
+   * started. exited: it ended, everything but this record, the log and the name is given back.
+   */
+  phase: v.picklist(['created', 'starting', 'running', 'exited']),
+  network: v.strictObject({ name: v.string(), subnet: v.string(), mtu: v.number() }),
+  lease: v.nullable(v.strictObject({ address: v.string(), mac: v.string() })),
+  /** Search domains of its resolv.conf. */
+  search: v.array(v.string()),
+  published: v.array(
+    v.strictObject({
+      hostAddress: v.string(),
+      hostPort: v.number(),
+      containerPort: v.number(),
+      protocol: v.picklist(['tcp', 'udp']),
+    }),
+  ),
+  device: v.nullable(v.string()),
+  supervisor: v.nullable(v.strictObject({ pid: v.number(), startTime: v.string() })),
+  pid: v.nullable(v.number()),
+  startedAt: v.nullable(v.string()),
+  finishedAt: v.nullable(v.string()),
+  exitCode: v.nullable(v.number()),
+});
+export type ContainerRecord = v.InferOutput<typeof recordSchema>;

@@ -1,0 +1,73 @@
+import { isIdPrefix, SHORT_ID_LENGTH } from '../model/container-id.js';
+import { UnetError } from '../model/errors.js';
+import type { Container } from './container.js';
+
+/** All containers, live and ended, by id and by name. */
+export class Registry {
+  readonly #byId = new Map<string, Container>();
+  readonly #byName = new Map<string, Container>();
+
+  /** @throws UnetError CONFLICT when the name is taken */
+  add(container: Container): void {
+    this.requireFree(container.name);
+    this.#byId.set(container.id, container);
+    this.#byName.set(container.name, container);
+  }
+
+  delete(container: Container): void {
+    this.#byId.delete(container.id);
+    if (this.#byName.get(container.name) === container) this.#byName.delete(container.name);
+  }
+
+  get(id: string | null): Container | undefined {
+    return id === null ? undefined : this.#byId.get(id);
+  }
+
+  hasName(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  requireFree(name: string): void {
+    const holder = this.#byName.get(name);
+    if (!holder) return;
+    throw new UnetError(
+      'CONFLICT',
+      `Conflict. The container name "/${name}" is already in use by container "${holder.id}". You have to remove (or rename) that container to be able to reuse that name.`,
+    );
+  }
+
+  /** Newest first. */
+  all(): Container[] {
+    return [...this.#byId.values()].reverse().sort((a, b) => compare(b.record.createdAt, a.record.createdAt));
+  }
+
+  /**
+   * By full id, else by exact name, else by a prefix that only one id has.
+   *
+   * @throws UnetError NOT_FOUND, AMBIGUOUS
+   */
+  resolve(ref: string): Container {
+    const exact = this.#byId.get(ref) ?? this.#byName.get(ref.replace(/^\//, ''));
+    if (exact) return exact;
+    const matches = isIdPrefix(ref) ? this.all().filter(({ id }) => id.startsWith(ref)) : [];
+    if (matches.length > 1) throw new UnetError('AMBIGUOUS', `multiple IDs found with provided prefix: ${ref}`);
+    if (matches[0]) return matches[0];
+    throw new UnetError('NOT_FOUND', `No such container: ${ref}`);
+  }
+
+  /** As DNS asks: the name in any case, or the short id. */
+  findByHostName(name: string): Container | undefined {
+    const lower = name.toLowerCase();
+    return this.all().find(
+      (container) => container.name.toLowerCase() === lower || container.id.slice(0, SHORT_ID_LENGTH) === lower,
+    );
+  }
+
+  findByAddress(address: string): Container | undefined {
+    return this.all().find(({ record }) => record.lease?.address === address);
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,124 @@
+import { rmSync } from 'node:fs';
+import type { FastifyInstance } from 'fastify';
+import { createDnsService } from '../dns/index.js';
+import type { Paths } from '../model/paths.js';
+import type { NativeModule } from '../native/index.js';
+import { daemonFacts } from './daemon-facts.js';
+import { answerDnsEvent, rewriteResolvConf } from './dns-bridge.js';
+import { Ending } from './ending.js';
+import { EndpointEvents } from './endpoint-events.js';
+import { EngineHost } from './engine-host.js';
+import type { House } from './house.js';
+import { IdleTimer } from './idle-timer.js';
+import type { Log } from './log.js';
+import { networkSpec, openDefaultNetwork } from './network.js';
+import { PortTable } from './port-table.js';
+import { announceAll, recover, subnetInUse } from './recover.js';
+import { Registry } from './registry.js';
+import { addRoutes } from './routes.js';
+import { createServer, listen } from './server.js';
+import { idleSeconds } from './settings.js';
+import { StateStore } from './state-store.js';
+import { Zone } from './zone.js';
+
+/** How long answers that are under way may take when the daemon ends. */
+const CLOSE_MILLISECONDS = 2000;
+
+export interface DaemonOptions {
+  readonly version: string;
+  readonly env: Readonly<NodeJS.ProcessEnv>;
+  readonly paths: Paths;
+  readonly native: NativeModule;
+  readonly log: Log;
+}
+
+export interface Daemon {
+  readonly app: FastifyInstance;
+  readonly house: House;
+  /** Resolves when it has ended, by idleness or because it was told to. Containers live on. */
+  readonly ended: Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+/**
+ * Puts the daemon together and opens its socket. The caller holds the lock: nobody else serves these directories.
+ *
+ * @throws UnetError, or the addon's error when the engine cannot start
+ */
+export async function startDaemon({ version, env, paths, native, log }: DaemonOptions): Promise<Daemon> {
+  const startedAt = new Date();
+  const seconds = idleSeconds(env);
+  const state = new StateStore(paths.containersDirectory);
+  const loaded = state.load();
+  const network = openDefaultNetwork(subnetInUse(loaded));
+  const idle = new IdleTimer(seconds, () => void shutdown('nothing to do'));
+
+  const engine = new EngineHost({
+    native,
+    handoffSocket: paths.handoffSocket,
+    network: networkSpec(network),
+    log,
+    onEvent: (event) => (event.kind === 'dns' ? answerDnsEvent(house, dns, event) : events.handle(event)),
+    onRestart: () => announceAll(house, events),
+  });
+  const house: House = {
+    paths,
+    log,
+    native,
+    engine,
+    network,
+    ports: new PortTable(),
+    registry: new Registry(),
+    state,
+    idle,
+    hostResolvConf: () => dns.host(),
+  };
+  const zone = new Zone(house);
+  const dns = createDnsService({
+    lookup: (asker, name) => zone.lookup(asker, name),
+    reverse: (address) => zone.reverse(address),
+    search: (asker) => zone.search(asker),
+    log,
+    onHostChange: (host) => rewriteResolvConf(house, host),
+  });
+  const ending = new Ending(house);
+  const events = new EndpointEvents(house, ending);
+
+  const app = createServer({ log, idle, native });
+  let finish: () => void = () => {};
+  const ended = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  let closing: Promise<void> | null = null;
+  function shutdown(reason: string): Promise<void> {
+    closing ??= (async () => {
+      log.info({ reason }, 'daemon ends');
+      idle.stop();
+      await Promise.race([app.close(), new Promise((resolve) => setTimeout(resolve, CLOSE_MILLISECONDS).unref())]);
+      dns.close();
+      engine.close();
+      rmSync(paths.controlSocket, { force: true });
+      finish();
+    })();
+    return closing;
+  }
+
+  rmSync(paths.handoffSocket, { force: true });
+  engine.start();
+  try {
+    await recover(house, ending, events, loaded);
+    addRoutes(app, {
+      house,
+      ending,
+      version,
+      facts: () => daemonFacts(house, version, startedAt, seconds),
+      shutdown: () => void shutdown('it was told to'),
+    });
+    await listen(app, paths.controlSocket);
+  } catch (error) {
+    await shutdown('it could not start');
+    throw error;
+  }
+  log.info({ version, subnet: network.subnet, socket: paths.controlSocket, idleSeconds: seconds }, 'daemon started');
+  return { app, house, ended, shutdown: () => shutdown('it was told to') };
+}

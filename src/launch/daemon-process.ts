@@ -1,0 +1,72 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf, UnetError } from '../model/errors.js';
+import { readLogTail } from './log-tail.js';
+
+/** Exit status of a daemon that found another one holding the lock. It printed nothing. */
+export const EXIT_LOCK_HELD = 75;
+
+const START_MILLISECONDS = 10_000;
+const FIRST_PAUSE = 5;
+const LONGEST_PAUSE = 50;
+
+export interface DaemonProcessOptions {
+  /** Path of daemon.mjs. */
+  readonly script: string;
+  readonly logFile: string;
+  /** Whether a daemon answers now. */
+  readonly isUp: () => Promise<boolean>;
+  readonly env?: Readonly<NodeJS.ProcessEnv>;
+}
+
+/**
+ * Starts the daemon in a session of its own and waits until one answers. It need not be ours: when several CLIs start one
+ * at once, the lock lets one through and the others end with EXIT_LOCK_HELD. When the lock was held by a daemon that was just
+ * about to end, nobody comes up, and ours is started again.
+ *
+ * @throws UnetError DAEMON with the end of the daemon's log
+ */
+export async function startDaemonProcess({ script, logFile, isUp, env }: DaemonProcessOptions): Promise<void> {
+  const deadline = Date.now() + START_MILLISECONDS;
+  let child = spawnDaemon(script, logFile, env);
+  for (let pause = FIRST_PAUSE; Date.now() < deadline; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+    if (await isUp()) return;
+    if (child.failure !== null) throw failed(child.failure, logFile);
+    if (child.lockHeld && !(await isUp())) child = spawnDaemon(script, logFile, env);
+    await sleep(pause);
+  }
+  throw failed(`it did not answer within ${START_MILLISECONDS / 1000} seconds`, logFile);
+}
+
+interface Watched {
+  lockHeld: boolean;
+  failure: string | null;
+}
+
+function spawnDaemon(script: string, logFile: string, env: Readonly<NodeJS.ProcessEnv> = process.env): Watched {
+  const watched: Watched = { lockHeld: false, failure: null };
+  // What it prints before its log is open, or while it crashes, belongs into the same file.
+  const log = openSync(logFile, 'a', 0o600);
+  let child: ChildProcess;
+  try {
+    child = spawn(process.execPath, [script], { detached: true, cwd: '/', stdio: ['ignore', log, log], env });
+  } finally {
+    closeSync(log);
+  }
+  child.once('error', (error) => {
+    watched.failure = messageOf(error);
+  });
+  child.once('exit', (code, signal) => {
+    if (code === EXIT_LOCK_HELD) watched.lockHeld = true;
+    else watched.failure = signal ? `it was killed by ${signal}` : `it ended with status ${code}`;
+  });
+  child.unref();
+  return watched;
+}
+
+function failed(reason: string, logFile: string): UnetError {
+  const tail = readLogTail(logFile);
+  const story = tail.length === 0 ? '' : `: ${tail.join(' | ')}`;
+  return new UnetError('DAEMON', `cannot start the daemon (${reason})${story}; its log is ${logFile}`);
+}

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+
+/** Where everything of one user's unet lies. */
+export interface Paths {
+  readonly runtimeDirectory: string;
+  readonly stateDirectory: string;
+  readonly controlSocket: string;
+  readonly handoffSocket: string;
+  readonly lockFile: string;
+  readonly logFile: string;
+  readonly containersDirectory: string;
+}
+
+export interface PathsInput {
+  readonly env: Readonly<NodeJS.ProcessEnv>;
+  readonly uid: number;
+  readonly home: string;
+  /** Whether /run/user/UID is a directory of ours: login sessions make it, plain `su` does not. */
+  readonly hasUserRuntimeDirectory: boolean;
+}
+
+/** The longest path that fits `sockaddr_un`, less its final NUL. */
+export const MAX_SOCKET_PATH = 107;
+
+/**
+ * Runtime directory: `$UNET_RUNTIME_DIR`, else `$XDG_RUNTIME_DIR/unet`, else `/run/user/UID/unet` where that is ours,
+ * else `/tmp/unet-UID`. State directory: `$UNET_STATE_DIR`, else `$XDG_STATE_HOME/unet`, else `~/.local/state/unet`.
+ * Empty variables count as unset, and so do relative ones of XDG (its specification says so).
+ */
+export function resolvePaths({ env, uid, home, hasUserRuntimeDirectory }: PathsInput): Paths {
+  const runtimeDirectory =
+    env['UNET_RUNTIME_DIR'] ||
+    under(absolute(env['XDG_RUNTIME_DIR'])) ||
+    (hasUserRuntimeDirectory ? `/run/user/${uid}/unet` : `/tmp/unet-${uid}`);
+  const stateDirectory =
+    env['UNET_STATE_DIR'] || under(absolute(env['XDG_STATE_HOME'])) || join(home, '.local/state/unet');
+  return {
+    runtimeDirectory,
+    stateDirectory,
+    controlSocket: join(runtimeDirectory, 'unet.sock'),
+    handoffSocket: join(runtimeDirectory, 'handoff.sock'),
+    lockFile: join(runtimeDirectory, 'daemon.lock'),
+    logFile: join(stateDirectory, 'daemon.log'),
+    containersDirectory: join(stateDirectory, 'containers'),
+  };
+}
+
+function under(directory: string | undefined): string | undefined {
+  return directory === undefined ? undefined : join(directory, 'unet');
+}
+
+function absolute(path: string | undefined): string | undefined {
+  return path?.startsWith('/') ? path : undefined;
+}
