@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::time::{Duration, Instant};
 
 use unet_sys::netlink::{LinkSettings, RouteSocket, link_index};
 use unet_sys::tap_create::{self, Tap};
@@ -12,6 +13,10 @@ use unet_sys::tap_create::{self, Tap};
 use crate::failure::{Failure, Result};
 use crate::refusal::{Attempt, Facts, explain};
 use crate::spec::Interface;
+
+/// How long a link is waited for that is up and not yet seen as running: one round of the kernel's worker.
+const RUNNING_LIMIT: Duration = Duration::from_millis(1200);
+const RUNNING_PAUSE: Duration = Duration::from_millis(1);
 
 /// Makes the interface in the network namespace of the caller, and puts it up.
 pub(crate) fn set_up(interface: &Interface, offload: bool, settings: &mut Settings) -> Result<Tap> {
@@ -35,6 +40,11 @@ pub(crate) fn refused_tap(error: &io::Error) -> Failure {
     }
 }
 
+/// # The carrier
+///
+/// The kernel notices a change of carrier at once only where it changes on a link that is up; any other is noticed by a worker
+/// that runs once a second, for the whole machine. Until then the link is not IFF_RUNNING, and Node and Java do not list
+/// it. Our TAP got its carrier when it was attached, so it is taken away, and given back when the link is up.
 fn configure(interface: &Interface) -> io::Result<()> {
     let mut route = RouteSocket::open()?;
     route.set_up(link_index("lo")?)?;
@@ -43,10 +53,20 @@ fn configure(interface: &Interface) -> io::Result<()> {
         index,
         LinkSettings { mac: interface.mac.0, mtu: interface.mtu, tx_queue_length: interface.tx_queue_length },
     )?;
-    route.add_address(index, interface.address, interface.prefix_length)?;
+    // Linux before 5.0 cannot: its links are late.
+    let unplugged = route.set_carrier(index, false).is_ok();
     route.set_up(index)?;
+    if unplugged {
+        route.set_carrier(index, true)?;
+    }
+    route.add_address(index, interface.address, interface.prefix_length)?;
     route.add_permanent_neighbour(index, interface.gateway, interface.gateway_mac.0)?;
-    route.add_default_route(index, interface.gateway)
+    route.add_default_route(index, interface.gateway)?;
+    let limit = Instant::now() + RUNNING_LIMIT;
+    while !route.is_running(index)? && Instant::now() < limit {
+        std::thread::sleep(RUNNING_PAUSE);
+    }
+    Ok(())
 }
 
 /// Settings of the guest's network namespace under /proc/sys. A container's /proc/sys may be read-only, so what fails at

@@ -7,14 +7,11 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader,
-    NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use netlink_packet_route::neighbour::{
-    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
-};
+use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -40,9 +37,7 @@ pub struct RouteSocket {
 
 impl std::fmt::Debug for RouteSocket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RouteSocket")
-            .field("sequence", &self.sequence)
-            .finish_non_exhaustive()
+        f.debug_struct("RouteSocket").field("sequence", &self.sequence).finish_non_exhaustive()
     }
 }
 
@@ -51,10 +46,7 @@ impl RouteSocket {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
-        Ok(Self {
-            socket,
-            sequence: 0,
-        })
+        Ok(Self { socket, sequence: 0 })
     }
 
     /// Sets MAC, MTU and queue length of a link that is down.
@@ -77,31 +69,37 @@ impl RouteSocket {
         self.ask(RouteNetlinkMessage::SetLink(link), 0)
     }
 
-    pub fn add_address(
-        &mut self,
-        index: u32,
-        address: Ipv4Addr,
-        prefix_length: u8,
-    ) -> io::Result<()> {
+    /// Tells a TAP whether its cable is plugged in (Linux 5.0).
+    pub fn set_carrier(&mut self, index: u32, on: bool) -> io::Result<()> {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        link.attributes = vec![LinkAttribute::Carrier(u8::from(on))];
+        self.ask(RouteNetlinkMessage::SetLink(link), 0)
+    }
+
+    /// Whether a link is up and has a carrier in the eyes of programs (`IFF_RUNNING`). Newer kernels
+    /// bring that up to date before they answer.
+    pub fn is_running(&mut self, index: u32) -> io::Result<bool> {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        match self.exchange(RouteNetlinkMessage::GetLink(link), 0)? {
+            Some(RouteNetlinkMessage::NewLink(link)) => Ok(link.header.flags.contains(LinkFlags::Running)),
+            _ => Ok(false),
+        }
+    }
+
+    pub fn add_address(&mut self, index: u32, address: Ipv4Addr, prefix_length: u8) -> io::Result<()> {
         let mut message = AddressMessage::default();
         message.header.family = AddressFamily::Inet;
         message.header.prefix_len = prefix_length;
         message.header.index = index;
-        message.attributes = vec![
-            AddressAttribute::Local(address.into()),
-            AddressAttribute::Address(address.into()),
-        ];
+        message.attributes = vec![AddressAttribute::Local(address.into()), AddressAttribute::Address(address.into())];
         // A /31 and a /32 have no broadcast address.
         if prefix_length < 31 {
             let broadcast = Ipv4Addr::from_bits(address.to_bits() | u32::MAX >> prefix_length);
-            message
-                .attributes
-                .push(AddressAttribute::Broadcast(broadcast));
+            message.attributes.push(AddressAttribute::Broadcast(broadcast));
         }
-        self.ask(
-            RouteNetlinkMessage::NewAddress(message),
-            NLM_F_CREATE | NLM_F_EXCL,
-        )
+        self.ask(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL)
     }
 
     pub fn add_default_route(&mut self, index: u32, gateway: Ipv4Addr) -> io::Result<()> {
@@ -111,24 +109,13 @@ impl RouteSocket {
         message.header.protocol = RouteProtocol::Static;
         message.header.scope = RouteScope::Universe;
         message.header.kind = RouteType::Unicast;
-        message.attributes = vec![
-            RouteAttribute::Gateway(RouteAddress::Inet(gateway)),
-            RouteAttribute::Oif(index),
-        ];
-        self.ask(
-            RouteNetlinkMessage::NewRoute(message),
-            NLM_F_CREATE | NLM_F_EXCL,
-        )
+        message.attributes = vec![RouteAttribute::Gateway(RouteAddress::Inet(gateway)), RouteAttribute::Oif(index)];
+        self.ask(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL)
     }
 
     /// An entry that never expires: while nobody answers ARP (the daemon is being restarted), traffic waits instead of
     /// failing with EHOSTUNREACH.
-    pub fn add_permanent_neighbour(
-        &mut self,
-        index: u32,
-        address: Ipv4Addr,
-        mac: Mac,
-    ) -> io::Result<()> {
+    pub fn add_permanent_neighbour(&mut self, index: u32, address: Ipv4Addr, mac: Mac) -> io::Result<()> {
         let mut message = NeighbourMessage::default();
         message.header.family = AddressFamily::Inet;
         message.header.ifindex = index;
@@ -137,17 +124,19 @@ impl RouteSocket {
             NeighbourAttribute::Destination(NeighbourAddress::Inet(address)),
             NeighbourAttribute::LinkLayerAddress(mac.to_vec()),
         ];
-        self.ask(
-            RouteNetlinkMessage::NewNeighbour(message),
-            NLM_F_CREATE | NLM_F_REPLACE,
-        )
+        self.ask(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE)
     }
 
     /// Sends one request and waits for the kernel's word on it.
     fn ask(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+        self.exchange(message, flags | NLM_F_ACK).map(|_| ())
+    }
+
+    /// Sends one request; gives the reply, or `None` for an acknowledgement.
+    fn exchange(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<Option<RouteNetlinkMessage>> {
         self.sequence += 1;
         let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+        header.flags = NLM_F_REQUEST | flags;
         header.sequence_number = self.sequence;
         let mut request = NetlinkMessage::new(header, NetlinkPayload::from(message));
         request.finalize();
@@ -161,12 +150,12 @@ impl RouteSocket {
             if reply.header.sequence_number != self.sequence {
                 continue;
             }
-            if let NetlinkPayload::Error(error) = reply.payload {
-                return match error.code {
-                    None => Ok(()),
-                    Some(_) => Err(error.to_io()),
-                };
-            }
+            return match reply.payload {
+                NetlinkPayload::Error(error) if error.code.is_some() => Err(error.to_io()),
+                NetlinkPayload::Error(_) => Ok(None),
+                NetlinkPayload::InnerMessage(message) => Ok(Some(message)),
+                _ => continue,
+            };
         }
     }
 }
