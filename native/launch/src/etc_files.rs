@@ -24,6 +24,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use unet_sys::mount;
 
 use crate::failure::{Failure, Result, Step};
@@ -36,21 +37,35 @@ const LAYER_BYTES: u64 = 16 * 1024 * 1024;
 /// Where the old /etc is bound in the second form.
 const OLD: &str = ".host";
 
+/// Which of the two forms the kernel allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Form {
+    Overlay,
+    Links,
+}
+
 /// An /etc in which the three names are plain files that can be mounted over.
 #[derive(Debug)]
-pub(crate) struct EtcView(());
+pub(crate) struct EtcView {
+    form: Form,
+}
 
 impl EtcView {
     pub(crate) fn prepare(user: User) -> Result<Self> {
         let host = HostEtc::look().step("cannot read /etc")?;
-        if let Err(refused) = overlay(&host, user) {
-            links(&host, user).map_err(|error| {
-                Failure::own(format_args!(
-                    "cannot give the container an /etc of its own: no overlay ({refused}), no tmpfs ({error})"
-                ))
-            })?;
-        }
-        Ok(Self(()))
+        let Err(refused) = overlay(&host, user) else {
+            return Ok(Self { form: Form::Overlay });
+        };
+        links(&host, user).map_err(|error| {
+            Failure::own(format_args!(
+                "cannot give the container an /etc of its own: no overlay ({refused}), no tmpfs ({error})"
+            ))
+        })?;
+        Ok(Self { form: Form::Links })
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        self.form
     }
 
     /// Mounts the daemon's files, read-only: the guest must not edit them, and sees what the daemon writes into them.

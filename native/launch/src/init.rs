@@ -30,7 +30,8 @@ use crate::failure::{Failure, Result, Step};
 use crate::inside::{tell, warn};
 use crate::messages::{FromInside, ToInside};
 use crate::mounts;
-use crate::network::Settings;
+use crate::network::{Refused, Settings};
+use crate::refusal::Attempt;
 use crate::spec::{Spec, User};
 
 const SIGKILL: i32 = 9;
@@ -98,13 +99,7 @@ fn start_and_wait(
 /// The guest's own mount, host name and IPC namespaces, /proc and /sys, and an /etc that can be changed.
 fn see_own_files(spec: &Spec, supervisor: &Channel, settings: &mut Settings) -> Result<EtcView> {
     for namespace in [Namespace::Mount, Namespace::Hostname, Namespace::Ipc] {
-        namespace::leave(&[namespace]).map_err(|error| {
-            use crate::refusal::{Attempt, Facts, explain};
-            match explain(Attempt::Leave(namespace), error.raw_os_error().unwrap_or(0), &Facts::read()) {
-                Some(text) => Failure::own(text),
-                None => Failure::own(format_args!("cannot make the container's namespaces: {error}")),
-            }
-        })?;
+        namespace::leave(&[namespace]).map_err(Refused::at(Attempt::Leave(namespace)))?;
     }
     mount::make_private().step("cannot separate the container's mounts from the host's")?;
     namespace::set_hostname(&spec.hostname).step("cannot set the container's host name")?;

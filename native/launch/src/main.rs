@@ -10,6 +10,7 @@ mod base64;
 mod channel;
 mod clock;
 mod detach;
+mod doctor;
 mod etc_files;
 mod execute;
 mod exit_status;
@@ -45,7 +46,8 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap_or_default()).collect();
     let status = match words.as_slice() {
         ["run", "--spec-fd", number] => run(number),
-        ["--version"] => Ok(version()),
+        ["doctor"] => doctor::report().map(|answer| print(&answer)),
+        ["--version"] => Ok(print(concat!("unet-launch ", env!("CARGO_PKG_VERSION")))),
         _ => Err(Failure::own(USAGE)),
     };
     let status = status.unwrap_or_else(|failure| {
@@ -57,8 +59,8 @@ fn main() -> ExitCode {
 }
 
 #[allow(clippy::print_stdout, reason = "it is the answer to a question on the command line")]
-fn version() -> i32 {
-    println!("unet-launch {}", env!("CARGO_PKG_VERSION"));
+fn print(answer: &str) -> i32 {
+    println!("{answer}");
     0
 }
 

@@ -7,10 +7,11 @@ use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
+use unet_sys::namespace::{Namespace, caller, leave, map_one_user};
 use unet_sys::netlink::{LinkSettings, RouteSocket, link_index};
 use unet_sys::tap_create::{self, Tap};
 
-use crate::failure::{Failure, Result};
+use crate::failure::Failure;
 use crate::refusal::{Attempt, Facts, explain};
 use crate::spec::Interface;
 
@@ -19,25 +20,12 @@ const RUNNING_LIMIT: Duration = Duration::from_millis(1200);
 const RUNNING_PAUSE: Duration = Duration::from_millis(1);
 
 /// Makes the interface in the network namespace of the caller, and puts it up.
-pub(crate) fn set_up(interface: &Interface, offload: bool, settings: &mut Settings) -> Result<Tap> {
-    let tap = tap_create::create(&interface.name, offload).map_err(|error| refused_tap(&error))?;
+pub(crate) fn set_up(interface: &Interface, offload: bool, settings: &mut Settings) -> Result<Tap, Refused> {
+    let tap = tap_create::create(&interface.name, offload).map_err(Refused::at(Attempt::Tap))?;
     // Before the link goes up, or it sends router solicitations.
     settings.apply();
-    configure(interface).map_err(|error| {
-        let name = &interface.name;
-        match explain(Attempt::SetUp, error.raw_os_error().unwrap_or(0), &Facts::read()) {
-            Some(text) => Failure::own(text),
-            None => Failure::own(format_args!("cannot set up the interface {name}: {error}")),
-        }
-    })?;
+    configure(interface).map_err(Refused::at(Attempt::SetUp))?;
     Ok(tap)
-}
-
-pub(crate) fn refused_tap(error: &io::Error) -> Failure {
-    match explain(Attempt::Tap, error.raw_os_error().unwrap_or(0), &Facts::read()) {
-        Some(text) => Failure::own(text),
-        None => Failure::own(format_args!("cannot make a TAP device: {error}")),
-    }
 }
 
 /// # The carrier
@@ -107,24 +95,36 @@ impl Settings {
     }
 }
 
-/// Creates the namespaces in which [`set_up`] works.
-pub(crate) fn enter(inside: (u32, u32)) -> Result<()> {
-    use unet_sys::namespace::{Namespace, caller, leave, map_one_user};
-    let explained = |attempt: Attempt, what: &str, error: &io::Error| match explain(
-        attempt,
-        error.raw_os_error().unwrap_or(0),
-        &Facts::read(),
-    ) {
-        Some(text) => Failure::own(text),
-        None => Failure::own(format_args!("{what}: {error}")),
-    };
+/// A step that the kernel refused.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) attempt: Attempt,
+    pub(crate) error: io::Error,
+}
+
+impl Refused {
+    pub(crate) fn at(attempt: Attempt) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self { attempt, error }
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        let Refused { attempt, error } = refused;
+        Self::own(match explain(attempt, error.raw_os_error().unwrap_or(0), &Facts::read()) {
+            Some(explanation) => explanation.to_string(),
+            None => format!("{}: {error}", attempt.title()),
+        })
+    }
+}
+
+/// Makes the namespaces in which [`set_up`] works. The caller's next child is PID 1 of the new PID namespace.
+pub(crate) fn enter(inside: (u32, u32)) -> Result<(), Refused> {
     let outside = caller();
-    leave(&[Namespace::User])
-        .map_err(|error| explained(Attempt::Leave(Namespace::User), "cannot make a user namespace", &error))?;
-    map_one_user(inside, outside)
-        .map_err(|error| explained(Attempt::Map, "cannot map the user into the namespace", &error))?;
-    leave(&[Namespace::Network])
-        .map_err(|error| explained(Attempt::Leave(Namespace::Network), "cannot make a network namespace", &error))?;
-    leave(&[Namespace::Pid])
-        .map_err(|error| explained(Attempt::Leave(Namespace::Pid), "cannot make a PID namespace", &error))
+    leave(&[Namespace::User]).map_err(Refused::at(Attempt::Leave(Namespace::User)))?;
+    map_one_user(inside, outside).map_err(Refused::at(Attempt::Map))?;
+    for namespace in [Namespace::Network, Namespace::Pid] {
+        leave(&[namespace]).map_err(Refused::at(Attempt::Leave(namespace)))?;
+    }
+    Ok(())
 }

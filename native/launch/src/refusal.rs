@@ -52,53 +52,90 @@ pub(crate) enum Attempt {
     Tap,
 }
 
+impl Attempt {
+    /// Words for one without a known cause.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Leave(Namespace::User) => "cannot make a user namespace",
+            Self::Leave(Namespace::Network) => "cannot make a network namespace",
+            Self::Leave(Namespace::Pid) => "cannot make a PID namespace",
+            Self::Leave(Namespace::Mount) => "cannot make a mount namespace",
+            Self::Leave(Namespace::Hostname) => "cannot make a namespace for the host name",
+            Self::Leave(Namespace::Ipc) => "cannot make an IPC namespace",
+            Self::Map => "cannot map the user into the namespace",
+            Self::SetUp => "cannot set up the container's network interface",
+            Self::Tap => "cannot make a TAP device",
+        }
+    }
+}
+
+/// What is wrong, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Explanation {
+    pub(crate) wrong: String,
+    pub(crate) cure: Option<String>,
+}
+
+impl std::fmt::Display for Explanation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.wrong)?;
+        match &self.cure {
+            Some(cure) => write!(f, ": {cure}"),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(crate) const APPARMOR_CURE: &str = "run `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, \
+    or give unet-launch an AppArmor profile with `userns,`";
+
 /// Words for a refusal that has a known cause; `None` for the others.
-pub(crate) fn explain(attempt: Attempt, errno: i32, facts: &Facts) -> Option<String> {
-    let refused = errno == libc_errno::EPERM || errno == libc_errno::EACCES;
+pub(crate) fn explain(attempt: Attempt, errno: i32, facts: &Facts) -> Option<Explanation> {
+    use libc_errno::{EACCES, EINVAL, ENODEV, ENOENT, ENOSPC, ENXIO, EPERM, EUSERS};
+    let says = |wrong: &str, cure: &str| {
+        let cure = (!cure.is_empty()).then(|| cure.to_owned());
+        Some(Explanation { wrong: wrong.to_owned(), cure })
+    };
+    let apparmor = || says("AppArmor keeps ordinary users out of user namespaces", APPARMOR_CURE);
+    let refused = errno == EPERM || errno == EACCES;
     match attempt {
-        Attempt::Leave(namespace) if errno == libc_errno::ENOSPC => {
+        Attempt::Leave(namespace) if errno == ENOSPC => {
             let sysctl = namespace.limit_sysctl();
-            Some(format!(
-                "no more namespaces allowed ({sysctl} is reached or 0): run `sudo sysctl -w {sysctl}=63000`"
-            ))
+            says(
+                &format!("no more namespaces allowed ({sysctl} is reached or 0)"),
+                &format!("run `sudo sysctl -w {sysctl}=63000`"),
+            )
         }
-        Attempt::Leave(Namespace::User) if refused && facts.unprivileged_userns_clone == Some(0) => Some(
-            "user namespaces are switched off for ordinary users: run `sudo sysctl -w kernel.unprivileged_userns_clone=1`"
-                .to_owned(),
+        Attempt::Leave(Namespace::User) if refused && facts.unprivileged_userns_clone == Some(0) => says(
+            "user namespaces are switched off for ordinary users",
+            "run `sudo sysctl -w kernel.unprivileged_userns_clone=1`",
         ),
-        Attempt::Leave(_) | Attempt::Map | Attempt::SetUp if refused && facts.apparmor_in_the_way() => Some(
-            "AppArmor keeps ordinary users out of user namespaces: run `sudo sysctl -w \
-             kernel.apparmor_restrict_unprivileged_userns=0`, or give unet-launch an AppArmor profile with `userns,`"
-                .to_owned(),
+        Attempt::Leave(_) | Attempt::Map | Attempt::SetUp if refused && facts.apparmor_in_the_way() => apparmor(),
+        Attempt::Leave(Namespace::User) if refused => says(
+            "the kernel allows this user no user namespaces",
+            "look for a container's seccomp filter or a security module (`unet doctor`)",
         ),
-        Attempt::Leave(Namespace::User) if refused => Some(
-            "the kernel allows this user no user namespaces (a container's seccomp filter or a security module may be in the way)"
-                .to_owned(),
-        ),
-        Attempt::Leave(Namespace::User) if errno == libc_errno::EINVAL => {
-            Some("this kernel is built without user namespaces (CONFIG_USER_NS)".to_owned())
+        Attempt::Leave(Namespace::User) if errno == EINVAL => {
+            says("this kernel has no user namespaces", "use one built with CONFIG_USER_NS")
         }
-        Attempt::Leave(Namespace::User) if errno == libc_errno::EUSERS => {
-            Some("user namespaces are nested too deep: the kernel allows 32 levels".to_owned())
+        Attempt::Leave(Namespace::User) if errno == EUSERS => {
+            says("user namespaces are nested too deep, the kernel allows 32 levels", "")
         }
-        Attempt::Tap if errno == libc_errno::ENOENT => Some(
-            "there is no /dev/net/tun: run `sudo modprobe tun`, or in a container start it with `--device /dev/net/tun`"
-                .to_owned(),
+        Attempt::Tap if errno == ENOENT => says(
+            "there is no /dev/net/tun",
+            "run `sudo modprobe tun`, or in a container start it with `--device /dev/net/tun`",
         ),
-        Attempt::Tap if errno == libc_errno::EACCES => Some(
-            "/dev/net/tun may not be opened by this user: run `sudo chmod 0666 /dev/net/tun` (for good: a udev rule \
-             `KERNEL==\"tun\", MODE=\"0666\"`)"
-                .to_owned(),
+        Attempt::Tap if errno == EACCES => says(
+            "/dev/net/tun may not be opened by this user",
+            "run `sudo chmod 0666 /dev/net/tun` (for good: a udev rule `KERNEL==\"tun\", MODE=\"0666\"`)",
         ),
-        Attempt::Tap if errno == libc_errno::EPERM && facts.apparmor_in_the_way() => {
-            explain(Attempt::SetUp, errno, facts)
-        }
-        Attempt::Tap if errno == libc_errno::EPERM => Some(
-            "the kernel refuses to make a TAP device: a container's device filter or a security module is in the way of /dev/net/tun"
-                .to_owned(),
+        Attempt::Tap if errno == EPERM && facts.apparmor_in_the_way() => apparmor(),
+        Attempt::Tap if errno == EPERM => says(
+            "the kernel refuses to make a TAP device",
+            "look for a container's device filter or a security module in the way of /dev/net/tun",
         ),
-        Attempt::Tap if errno == libc_errno::ENODEV || errno == libc_errno::ENXIO => {
-            Some("/dev/net/tun has no driver behind it: run `sudo modprobe tun`".to_owned())
+        Attempt::Tap if errno == ENODEV || errno == ENXIO => {
+            says("/dev/net/tun has no driver behind it", "run `sudo modprobe tun`")
         }
         _ => None,
     }
@@ -149,7 +186,7 @@ mod tests {
             (user, libc_errno::EPERM, &plain, "seccomp"),
             (user, libc_errno::EINVAL, &plain, "CONFIG_USER_NS"),
         ] {
-            let text = explain(attempt, errno, facts).unwrap_or_else(|| panic!("{attempt:?} {errno}"));
+            let text = explain(attempt, errno, facts).unwrap_or_else(|| panic!("{attempt:?} {errno}")).to_string();
             assert!(text.contains(cure), "{attempt:?} {errno}: {text}");
             assert!(!text.contains('\n'));
         }

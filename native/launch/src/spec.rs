@@ -183,6 +183,9 @@ impl Spec {
         if self.detach && self.stdin == Stdin::Inherit {
             return bad("a detached command cannot inherit stdin");
         }
+        if self.detach && self.log_file.is_none() {
+            return bad("a detached command needs a logFile");
+        }
         if self.tty && !self.detach {
             return bad("tty without detach: in the foreground the command has the caller's terminal");
         }
@@ -258,8 +261,12 @@ mod tests {
         }
         let mut spec = valid();
         spec["detach"] = json!(true);
+        spec["logFile"] = json!("/s/output.log");
         assert!(parse(&spec).is_err(), "detached, and stdin inherited");
         spec["stdin"] = json!("null");
+        spec["logFile"] = Value::Null;
+        assert!(parse(&spec).is_err(), "detached without a log");
+        spec["logFile"] = json!("/s/output.log");
         spec["tty"] = json!(true);
         parse(&spec).unwrap();
     }

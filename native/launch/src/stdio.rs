@@ -16,19 +16,9 @@ const COLUMNS: u16 = 80;
 /// The supervisor's ends.
 #[derive(Debug)]
 pub(crate) struct Sources {
-    streams: Vec<(StreamName, OwnedFd)>,
+    pub(crate) streams: Vec<(StreamName, OwnedFd)>,
     /// Held open, so that the command's stdin never ends (`-i` with `-d`).
-    held: Option<PipeWriter>,
-}
-
-impl Sources {
-    pub(crate) fn into_streams(self) -> Vec<(StreamName, OwnedFd)> {
-        // The pipe that is held open stays so until the process ends.
-        if let Some(held) = self.held {
-            std::mem::forget(held);
-        }
-        self.streams
-    }
+    pub(crate) held: Option<PipeWriter>,
 }
 
 /// In the foreground the command has the caller's own; detached, pipes or a pseudo terminal.

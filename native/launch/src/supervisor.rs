@@ -14,7 +14,7 @@
 //! nobody; init dies with the supervisor, and the guest with init.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, PipeWriter};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -61,6 +61,7 @@ pub(crate) struct Supervisor<'a> {
     handoff: Handoff<'a>,
     command: Option<OwnedFd>,
     pump: Option<LogPump>,
+    held_stdin: Option<PipeWriter>,
     /// Seen, and not yet given out by [`Self::next`].
     events: VecDeque<Event>,
 }
@@ -124,6 +125,7 @@ impl<'a> Supervisor<'a> {
             handoff: Handoff::new(spec),
             command: None,
             pump: None,
+            held_stdin: None,
             events: VecDeque::new(),
         })
     }
@@ -131,7 +133,8 @@ impl<'a> Supervisor<'a> {
     fn start(&mut self, sources: Option<crate::stdio::Sources>) -> Result<()> {
         self.handoff.connect()?;
         if let (Some(sources), Some(path)) = (sources, &self.spec.log_file) {
-            let opened = LogPump::open(path, sources.into_streams());
+            let opened = LogPump::open(path, sources.streams);
+            self.held_stdin = sources.held;
             self.pump = Some(opened.step(format_args!("cannot write the log {}", path.display()))?);
         }
         let (device, tap) = self.await_device()?;

@@ -48,9 +48,7 @@ impl Namespace {
 
 /// Leaves the given namespaces for new ones.
 pub fn leave(namespaces: &[Namespace]) -> io::Result<()> {
-    let flags = namespaces
-        .iter()
-        .fold(CloneFlags::empty(), |flags, one| flags | one.flag());
+    let flags = namespaces.iter().fold(CloneFlags::empty(), |flags, one| flags | one.flag());
     Ok(nix::sched::unshare(flags)?)
 }
 
@@ -58,27 +56,14 @@ pub fn leave(namespaces: &[Namespace]) -> io::Result<()> {
 pub fn map_one_user(inside: (u32, u32), outside: (Uid, Gid)) -> io::Result<()> {
     // Kernels without setgroups control (before 3.19) are not supported, so an error here is an error.
     write_once("/proc/self/setgroups", "deny")?;
-    write_once(
-        "/proc/self/gid_map",
-        &format!("{} {} 1\n", inside.1, outside.1),
-    )?;
-    write_once(
-        "/proc/self/uid_map",
-        &format!("{} {} 1\n", inside.0, outside.0),
-    )
+    write_once("/proc/self/gid_map", &format!("{} {} 1\n", inside.1, outside.1))?;
+    write_once("/proc/self/uid_map", &format!("{} {} 1\n", inside.0, outside.0))
 }
 
 /// The kernel takes an id map in one write only.
 fn write_once(path: &str, text: &str) -> io::Result<()> {
-    let written = OpenOptions::new()
-        .write(true)
-        .open(path)?
-        .write(text.as_bytes())?;
-    if written == text.len() {
-        Ok(())
-    } else {
-        Err(io::Error::from(io::ErrorKind::WriteZero))
-    }
+    let written = OpenOptions::new().write(true).open(path)?.write(text.as_bytes())?;
+    if written == text.len() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::WriteZero)) }
 }
 
 /// The caller's effective ids.
@@ -88,4 +73,10 @@ pub fn caller() -> (Uid, Gid) {
 
 pub fn set_hostname(name: &str) -> io::Result<()> {
     Ok(nix::unistd::sethostname(name)?)
+}
+
+/// The caller's effective group and its supplementary ones.
+pub fn groups() -> Vec<u32> {
+    let supplementary = nix::unistd::getgroups().unwrap_or_default();
+    std::iter::once(Gid::effective()).chain(supplementary).map(Gid::as_raw).collect()
 }
