@@ -1,1 +1,91 @@
 //! Test doubles, public so that other crates can use them.
+//!
+//! | name | what it is |
+//! |---|---|
+//! | [`Loopback`] | a [`Device`](crate::Device) in memory: records the frames that guests are sent |
+//! | [`FakeUplink`] | an [`Uplink`](crate::Uplink) of scripted sockets, strict about its contract |
+//! | [`TestIo`] | both in one, as the stack wants them |
+//! | [`VirtualClock`] | time that moves when it is told to |
+//! | [`frames`] | frames as a guest would write them, and what one of them says |
+//! | [`PcapWriter`] | keeps a failing case as a file that other tools read |
+//!
+//! Nothing here reads a clock, draws random numbers or opens a socket: a test that uses only this is repeatable.
+
+mod clock;
+pub mod frames;
+mod loopback;
+mod pcap;
+mod uplink;
+
+pub use clock::VirtualClock;
+pub use loopback::{Frame, Loopback, OFFLOAD};
+pub use pcap::PcapWriter;
+pub use uplink::{FakeDatagramSocket, FakeStream, FakeUplink, Query, SentDatagram};
+
+use crate::device::{Capabilities, Device};
+use crate::flow::{BindingId, FlowId};
+use crate::switch::EndpointId;
+use crate::uplink::{Close, DatagramKind, Received, Target, Uplink, UplinkError};
+use crate::wire::vnet::Vnet;
+use std::net::{SocketAddr, SocketAddrV4};
+
+/// Guests' side and host's side in one value, as [`crate::Stack`] takes them.
+#[derive(Debug, Default)]
+pub struct TestIo {
+    pub device: Loopback,
+    pub uplink: FakeUplink,
+}
+
+impl Device for TestIo {
+    fn capabilities(&self, endpoint: EndpointId) -> Capabilities {
+        self.device.capabilities(endpoint)
+    }
+
+    fn transmit(&mut self, endpoint: EndpointId, vnet: &Vnet, header: &[u8], payload: &[u8]) -> bool {
+        self.device.transmit(endpoint, vnet, header, payload)
+    }
+}
+
+impl Uplink for TestIo {
+    fn tcp_connect(&mut self, flow: FlowId, target: Target) -> Result<(), UplinkError> {
+        self.uplink.tcp_connect(flow, target)
+    }
+
+    fn tcp_send(&mut self, flow: FlowId, data: &[u8]) -> Result<usize, UplinkError> {
+        self.uplink.tcp_send(flow, data)
+    }
+
+    fn tcp_receive(&mut self, flow: FlowId, buffer: &mut [u8]) -> Result<Received, UplinkError> {
+        self.uplink.tcp_receive(flow, buffer)
+    }
+
+    fn tcp_shutdown(&mut self, flow: FlowId) {
+        self.uplink.tcp_shutdown(flow);
+    }
+
+    fn tcp_close(&mut self, flow: FlowId, how: Close) {
+        self.uplink.tcp_close(flow, how);
+    }
+
+    fn datagram_open(&mut self, binding: BindingId, kind: DatagramKind) -> Result<(), UplinkError> {
+        self.uplink.datagram_open(binding, kind)
+    }
+
+    fn datagram_send(
+        &mut self,
+        binding: BindingId,
+        to: SocketAddr,
+        data: &[u8],
+        segment: Option<u16>,
+    ) -> Result<(), UplinkError> {
+        self.uplink.datagram_send(binding, to, data, segment)
+    }
+
+    fn datagram_close(&mut self, binding: BindingId) {
+        self.uplink.datagram_close(binding);
+    }
+
+    fn dns_query(&mut self, endpoint: EndpointId, from: SocketAddrV4, message: &[u8]) {
+        self.uplink.dns_query(endpoint, from, message);
+    }
+}
