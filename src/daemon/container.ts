@@ -6,6 +6,8 @@ export class Container {
   readonly record: ContainerRecord;
   /** Nothing is left of it but this object in the hands of those who wait. */
   removed = false;
+  /** Its end is on the disk, too. */
+  settled = false;
   /** Whether the engine holds its TAP now. */
   attached = false;
   /** Ends the life of its ticket, or the wait for a supervisor that should come back. */
@@ -30,6 +32,11 @@ export class Container {
   /** Not ended and not removed: it holds an address, a ticket and maybe ports. */
   get live(): boolean {
     return !this.removed && this.record.phase !== 'exited';
+  }
+
+  /** Nothing of its end remains to be done. */
+  get ended(): boolean {
+    return !this.live && this.settled;
   }
 
   get running(): boolean {

@@ -42,16 +42,14 @@ export class Ending {
     record.exitCode = exitCode;
     record.finishedAt = finishedAt ?? new Date().toISOString();
     if (record.request.autoRemove) return this.forget(container);
-    await this.#attempt(container, () => this.#house.state.save(record));
-    container.changed();
+    await this.#settle(container, () => this.#house.state.save(record));
   }
 
   /** Takes a container that is not live off the list and its files off the disk. */
   async forget(container: Container): Promise<void> {
     container.removed = true;
     this.#house.registry.delete(container);
-    await this.#attempt(container, () => this.#house.state.remove(container.id));
-    container.changed();
+    await this.#settle(container, () => this.#house.state.remove(container.id));
   }
 
   #giveBack(container: Container): void {
@@ -70,11 +68,13 @@ export class Ending {
     container.releaseIdle = null;
   }
 
-  async #attempt(container: Container, write: () => Promise<void>): Promise<void> {
+  async #settle(container: Container, write: () => Promise<void>): Promise<void> {
     try {
       await write();
     } catch (error) {
       this.#house.log.error({ err: error, container: container.id }, 'the state of an ended container was not written');
     }
+    container.settled = true;
+    container.changed();
   }
 }

@@ -39,6 +39,7 @@ export async function recover(
     }
     registry.add(container);
     if (record.phase === 'exited') {
+      container.settled = true;
       if (record.request.autoRemove) await ending.forget(container);
       continue;
     }

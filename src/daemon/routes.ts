@@ -85,7 +85,7 @@ export function addRoutes(app: FastifyInstance, { house, ending, version, facts,
   app.get(routes.containerWait(':ref'), { schema: { querystring: waitQuerySchema } }, async (request) => {
     const { until } = request.query as v.InferOutput<typeof waitQuerySchema>;
     const container = find(request);
-    const met = () => !container.live || (until === 'started' && container.running);
+    const met = () => container.ended || (until === 'started' && container.running);
     await container.waitFor(met, { signal: whenConnectionEnds(request) });
     return waitResult(container);
   });

@@ -50,7 +50,8 @@ export async function removeContainer(
     );
   }
   if (container.live) await killContainer(house, ending, container);
-  if (!container.removed) await ending.forget(container);
+  if (container.removed) await ended(container, KILL_MILLISECONDS);
+  else await ending.forget(container);
 }
 
 /** Deals with one that is still on its way up. True when there is nothing left to stop. */
@@ -58,7 +59,7 @@ async function settleStart(ending: Ending, container: Container): Promise<boolea
   const phase = () => container.record.phase;
   if (container.live && phase() === 'created') await ending.abort(container, 'it was stopped before it started');
   // "Go" may be said already: taking it back now would leave a command that runs without a network.
-  await container.waitFor(() => !container.live || phase() === 'running', { milliseconds: START_MILLISECONDS });
+  await container.waitFor(() => container.ended || phase() === 'running', { milliseconds: START_MILLISECONDS });
   if (container.live && phase() === 'starting') {
     const { supervisor } = container.record;
     if (supervisor) signalProcess(supervisor, 'SIGKILL');
@@ -81,5 +82,5 @@ function sendSignal(house: House, { id, record }: Container, signal: 'SIGTERM' |
 }
 
 function ended(container: Container, milliseconds: number): Promise<boolean> {
-  return container.waitFor(() => !container.live, { milliseconds });
+  return container.waitFor(() => container.ended, { milliseconds });
 }

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { resolvePaths } from '../../../src/model/paths.js';
+
+const base = { uid: 1000, home: '/home/u', hasUserRuntimeDirectory: false };
+
+describe('resolvePaths', () => {
+  it.each([
+    [{ UNET_RUNTIME_DIR: '/r', XDG_RUNTIME_DIR: '/x' }, true, '/r'],
+    [{ XDG_RUNTIME_DIR: '/x' }, true, '/x/unet'],
+    [{ XDG_RUNTIME_DIR: '' }, true, '/run/user/1000/unet'],
+    [{ XDG_RUNTIME_DIR: 'relative' }, true, '/run/user/1000/unet'],
+    [{}, false, '/tmp/unet-1000'],
+  ])('%j, own /run/user %s → %s', (env, hasUserRuntimeDirectory, expected) => {
+    const paths = resolvePaths({ ...base, env, hasUserRuntimeDirectory });
+    expect(paths.runtimeDirectory).toBe(expected);
+    expect(paths.controlSocket).toBe(`${expected}/unet.sock`);
+    expect(paths.handoffSocket).toBe(`${expected}/handoff.sock`);
+  });
+
+  it.each([
+    [{ UNET_STATE_DIR: '/s' }, '/s'],
+    [{ XDG_STATE_HOME: '/x' }, '/x/unet'],
+    [{}, '/home/u/.local/state/unet'],
+  ])('%j → %s', (env, expected) => {
+    expect(resolvePaths({ ...base, env })).toMatchObject({
+      stateDirectory: expected,
+      logFile: `${expected}/daemon.log`,
+      containersDirectory: `${expected}/containers`,
+    });
+  });
+});
