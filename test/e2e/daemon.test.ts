@@ -1,0 +1,137 @@
+import { afterEach, expect, it } from 'vitest';
+import { describeInWorld } from '../harness/e2e.js';
+import { ADDRESS } from '../harness/layout.js';
+import { until } from '../harness/world.js';
+
+describeInWorld('the daemon', (stage) => {
+  const processesOf = (pattern: RegExp) => stage.world.processes().filter(({ command }) => pattern.test(command));
+  const daemons = () => processesOf(/daemon\.mjs/);
+  const launchers = () => processesOf(/unet-launch/);
+  const killHard = (pids: readonly number[]) => stage.world.run('host', ['kill', '-9', ...pids.map(String)]);
+  const everythingGone = () =>
+    until('every process but the daemon is gone', () => processesOf(/./).length === daemons().length);
+
+  afterEach(async () => {
+    await stage.unet.reset();
+    await stage.unet.run(['daemon', 'stop', '--all']);
+    await until('the daemon has ended', () => daemons().length === 0);
+  });
+
+  it('is started once, however many ask at the same time', async () => {
+    const results = await Promise.all(
+      Array.from({ length: 4 }, () => stage.unet.run(['run', '--rm', '--', 'echo', 'hi'])),
+    );
+    expect(results.map(({ code, stdout, stderr }) => ({ code, stdout, stderr }))).toEqual(
+      Array(4).fill({ code: 0, stdout: 'hi\n', stderr: '' }),
+    );
+    expect(daemons()).toHaveLength(1);
+  });
+
+  it('ends by itself when it has nothing to do, not before, and leaves no socket', async () => {
+    const env = { UNET_IDLE_SECONDS: '1' };
+    await stage.unet.ok(['run', '-d', '--name', 'busy', '--', 'sleep', '2.5'], { env });
+    await new Promise((done) => setTimeout(done, 1800));
+    expect(daemons()).toHaveLength(1);
+    await until('it has ended', () => daemons().length === 0);
+    const { stdout } = await stage.world.run('host', ['sh', '-c', 'ls "$XDG_RUNTIME_DIR"/unet | grep sock || true']);
+    expect(stdout).toBe('');
+    expect(await stage.unet.ok(['ps', '-a'])).toMatch(/Exited \(0\).*busy/);
+  });
+
+  it('refuses to stop while containers run, and names them', async () => {
+    await stage.unet.detached(['--name', 'web'], ['sleep', '100']);
+    const refused = await stage.unet.run(['daemon', 'stop']);
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toMatch(/^unet: .*web.*\n$/);
+    await stage.unet.ok(['daemon', 'stop', '--all']);
+    await until('it has ended', () => daemons().length === 0);
+    expect(launchers()).toEqual([]);
+  });
+
+  it('clears up when the CLI is killed', async () => {
+    const running = stage.unet.start([
+      'run',
+      '--rm',
+      '--name',
+      'web',
+      '-p',
+      '8080:80',
+      '--',
+      'sh',
+      '-c',
+      'echo up; sleep 100',
+    ]);
+    await running.output(/up/);
+    await running.signal('SIGKILL');
+    await everythingGone();
+    await stage.unet.ok(['run', '--rm', '--name', 'web', '-p', '8080:80', '--', 'true']);
+  });
+
+  it('clears up when the launcher is killed', async () => {
+    await stage.unet.detached(['--name', 'web', '-p', '8080:80'], ['sleep', '100']);
+    await killHard(launchers().map(({ pid }) => pid));
+    await everythingGone();
+    expect(await stage.unet.ok(['ps', '-a'])).toMatch(/Exited \(\d+\).*web/);
+    await stage.unet.ok(['rm', 'web']);
+    await stage.unet.ok(['run', '--rm', '--name', 'web', '-p', '8080:80', '--', 'true']);
+  });
+
+  it('clears up when the command is killed', async () => {
+    const running = stage.unet.start(['run', '--rm', '-p', '8080:80', '--', 'sleep', '1234']);
+    await until('it runs', () => processesOf(/^sleep 1234$/).length === 1);
+    await killHard(processesOf(/^sleep 1234$/).map(({ pid }) => pid));
+    expect((await running.result()).code).toBe(137);
+    await everythingGone();
+    await stage.unet.ok(['run', '--rm', '-p', '8080:80', '--', 'true']);
+  });
+
+  it('is replaced when it is killed: containers go on, and their transfers with them', async () => {
+    const server = stage.world.start('server', ['node', stage.world.fixture('tcp-peer.mjs'), 'who', '7000']);
+    await server.output(/ready/);
+    const ask = `node ${stage.world.fixture('tcp-client.mjs')} read ${ADDRESS.server} 7000 && echo reached`;
+    await stage.unet.detached(
+      ['--name', 'web', '-p', '8080:7000'],
+      ['sh', '-c', `while :; do ${ask}; sleep 0.3; done`],
+    );
+    await stage.unet.logged('web', /reached/);
+    await killHard(daemons().map(({ pid }) => pid));
+    expect(launchers().length).toBeGreaterThan(0);
+    // The next command brings a new daemon, which finds the container again.
+    expect(await stage.unet.ok(['ps'])).toMatch(/Up .*8080->7000\/tcp.*web/);
+    const before = (await stage.unet.logs('web')).split('reached').length;
+    await until(
+      'it reaches the outside again',
+      async () => (await stage.unet.logs('web')).split('reached').length > before + 1,
+      15_000,
+    );
+    expect(daemons()).toHaveLength(1);
+    server.kill('SIGKILL');
+  });
+
+  it('publishes again what was published, after a crash', async () => {
+    await stage.unet.detached(
+      ['--name', 'web', '-p', '8080:7000'],
+      ['node', stage.world.fixture('tcp-peer.mjs'), 'who', '7000'],
+    );
+    await stage.unet.logged('web', /ready/);
+    await killHard(daemons().map(({ pid }) => pid));
+    await stage.unet.ok(['ps']);
+    const client = ['node', stage.world.fixture('tcp-client.mjs'), 'read', ADDRESS.host, '8080'];
+    await until('it answers', async () => (await stage.world.run('server', client)).stdout.startsWith('you are'));
+  });
+
+  it('learns what ended while no daemon was there', async () => {
+    await stage.unet.detached(['--name', 'brief'], ['sh', '-c', 'sleep 1; echo last words; exit 9']);
+    await killHard(daemons().map(({ pid }) => pid));
+    await until('the container has ended', () => launchers().length === 0);
+    expect(await stage.unet.ok(['ps', '-a'])).toMatch(/Exited \(9\).*brief/);
+    expect(await stage.unet.logs('brief')).toBe('last words\n');
+  });
+
+  it('keeps a foreground command alive when it dies: its output and status are its own', async () => {
+    const running = stage.unet.start(['run', '--rm', '--', 'sh', '-c', 'echo up; sleep 1.5; echo done; exit 4']);
+    await running.output(/up/);
+    await killHard(daemons().map(({ pid }) => pid));
+    expect(await running.result()).toMatchObject({ code: 4, stdout: 'up\ndone\n' });
+  });
+});
