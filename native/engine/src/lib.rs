@@ -1,1 +1,38 @@
-//! Skeleton.
+//! The engine of unet: it **drives** the core. One thread with one epoll instance reads TAPs and sockets, hands what it
+//! reads to [`unet_core::Stack`], and does what the stack asks of its two traits.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`handle`] | what the owner holds: calls into the loop's thread, events out of it |
+//! | `run` | the loop: wait, sort events, flush, sleep until the next deadline |
+//! | `ports` | all devices and sockets; implements `Device` and `Uplink` |
+//! | `tap`, `streams`, `datagrams`, `dns` | one kind of port each |
+//! | `endpoints`, `handoff`, `publish` | networks and endpoints by name; launchers; listeners |
+//!
+//! Nothing here blocks, nothing logs, and a panic ends the loop with a [`Event::Fatal`], never the process.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod datagrams;
+mod dns;
+mod endpoints;
+mod error;
+mod events;
+pub mod handle;
+mod handoff;
+mod limits;
+mod ports;
+mod publish;
+mod run;
+mod snapshot;
+mod streams;
+mod tap;
+
+pub use endpoints::{EndpointSpec, NetworkSpec};
+pub use error::EngineError;
+pub use events::{Event, EventKind};
+pub use handle::{Engine, EngineOptions};
+pub use publish::{Protocol, PublishSpec};
+pub use snapshot::{EndpointSnapshot, Snapshot};
+pub use unet_core::fault::Faults;
+pub use unet_core::switch::HostAccess;

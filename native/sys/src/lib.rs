@@ -5,14 +5,20 @@
 //! Policy has no place here: a function does one step and gives the kernel's errno back as `std::io::Error`.
 
 pub mod capability;
+pub mod datagram;
+pub mod event;
 pub mod execute;
 pub mod fdpass;
 pub mod fork;
+pub mod lock;
 pub mod mount;
 pub mod namespace;
 pub mod netlink;
+pub mod peer;
 pub mod pidfd;
 pub mod signal;
+pub mod stream;
 pub mod tap_create;
+pub mod tap_io;
 pub mod terminal;
 pub mod wait;

@@ -80,3 +80,8 @@ pub fn groups() -> Vec<u32> {
     let supplementary = nix::unistd::getgroups().unwrap_or_default();
     std::iter::once(Gid::effective()).chain(supplementary).map(Gid::as_raw).collect()
 }
+
+/// A process id; `None` for numbers that mean a group or everybody to the calls that take one.
+pub fn pid(number: i32) -> Option<Pid> {
+    (number > 0).then(|| Pid::from_raw(number))
+}

@@ -1,0 +1,59 @@
+//! A binding's UDP or ping socket.
+
+use crate::error::uplink_error;
+use crate::ports::SourceId;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use unet_core::uplink::UplinkError;
+use unet_sys::datagram::{self, Returned};
+
+#[derive(Debug)]
+pub(crate) struct DatagramSocket {
+    pub(crate) fd: OwnedFd,
+    pub(crate) source: SourceId,
+}
+
+impl DatagramSocket {
+    pub(crate) fn send(&self, to: SocketAddr, data: &[u8], segment: Option<u16>) -> Result<(), UplinkError> {
+        let segment = segment.filter(|&size| data.len() > usize::from(size));
+        match datagram::send_to(self.fd.as_fd(), to, data, segment) {
+            Ok(()) => Ok(()),
+            // An error of an earlier datagram, reported by this call: it is on the error queue too, and this datagram has not gone.
+            Err(error) if is_pending_error(&error) => {
+                datagram::send_to(self.fd.as_fd(), to, data, segment).map_err(|error| uplink_error(&error))
+            }
+            // Kernels refuse UDP_SEGMENT where the device or the checksum settings do not allow it: one by one then.
+            Err(error) if segment.is_some() && error.raw_os_error() == Some(libc::EIO) => {
+                let size = usize::from(segment.unwrap_or(1)).max(1);
+                for part in data.chunks(size) {
+                    datagram::send_to(self.fd.as_fd(), to, part, None).map_err(|error| uplink_error(&error))?;
+                }
+                Ok(())
+            }
+            Err(error) => Err(uplink_error(&error)),
+        }
+    }
+
+    /// One datagram; None when there is none.
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
+        // Twice at most: once for a pending error of an earlier datagram.
+        for _ in 0..2 {
+            match datagram::receive_from(self.fd.as_fd(), buffer) {
+                Ok(received) => return Some(received),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(_) => {}
+            }
+        }
+        None
+    }
+
+    /// One error that came back; None when there is none.
+    pub(crate) fn next_error(&self) -> Option<Returned> {
+        datagram::next_error(self.fd.as_fd()).ok().flatten()
+    }
+}
+
+fn is_pending_error(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ECONNREFUSED | libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EPROTO))
+}

@@ -1,0 +1,298 @@
+//! What the owner of an engine holds. Every call is a closure that the loop's thread runs between two batches; the caller
+//! waits for its answer, which takes microseconds, and gets [`EngineError::Stopped`] when there is nobody to answer.
+
+use crate::clock::Clock;
+use crate::endpoints::{EndpointSpec, NetworkSpec};
+use crate::error::EngineError;
+use crate::events::{Event, EventKind, EventQueue};
+use crate::limits::{CALL_PATIENCE, DEFAULT_MAX_FLOWS};
+use crate::ports::{Ports, Source};
+use crate::publish::{PublishSpec, reserve};
+use crate::run::Loop;
+use crate::snapshot::Snapshot;
+use slotmap::{SecondaryMap, SlotMap};
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use unet_core::switch::HostAccess;
+use unet_core::{Instant, Stack, StackConfig};
+use unet_sys::event::{Interest, Poller, Waker};
+use unet_sys::{fdpass, namespace, signal};
+
+/// What an engine is made with.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Where launchers connect. Whatever socket lies there is replaced: the caller holds the lock that makes it the only one.
+    pub handoff_socket: PathBuf,
+    /// Flows of all guests together; none: 65,536.
+    pub max_flows: Option<usize>,
+}
+
+/// Launchers that may wait to be accepted.
+const HANDOFF_BACKLOG: i32 = 128;
+
+type Call = Box<dyn FnOnce(&mut Loop) + Send>;
+
+/// Calls on their way to the loop.
+pub(crate) struct Mailbox {
+    calls: Mutex<VecDeque<Call>>,
+    waker: Waker,
+    closed: AtomicBool,
+}
+
+impl std::fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mailbox").field("closed", &self.is_closed()).finish_non_exhaustive()
+    }
+}
+
+impl Mailbox {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Call>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn run_calls(&self, engine: &mut Loop) {
+        self.waker.clear();
+        loop {
+            // The lock is not held while a call runs.
+            let call = self.lock().pop_front();
+            match call {
+                Some(call) => call(engine),
+                None => return,
+            }
+        }
+    }
+}
+
+/// A running engine. Dropping it ends it: flows are reset, TAPs let go, listeners closed.
+#[derive(Debug)]
+pub struct Engine {
+    mailbox: Arc<Mailbox>,
+    events: Arc<EventQueue>,
+    handoff_socket: PathBuf,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Starts the thread. `tell` is called from it when there is something to drain; it must not block.
+    ///
+    /// # Errors
+    /// What the system refused: the socket's directory, descriptors, a thread.
+    pub fn start(options: &EngineOptions, tell: Box<dyn Fn() + Send + Sync>) -> Result<Self, EngineError> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|error| io::Error::other(error.to_string()))?;
+        let handoff = bind_handoff(&options.handoff_socket)?;
+        let poller = Poller::new()?;
+        let mailbox =
+            Arc::new(Mailbox { calls: Mutex::default(), waker: Waker::new()?, closed: AtomicBool::new(false) });
+        let events = Arc::new(EventQueue::new(tell));
+        let mut ports = Ports::new(poller);
+        ports.watch(mailbox.waker.fd(), Source::Waker, Interest::Read)?;
+        ports.watch(handoff.as_fd(), Source::Handoff, Interest::Read)?;
+        let config = StackConfig { secret, max_flows: options.max_flows.unwrap_or(DEFAULT_MAX_FLOWS) };
+        let engine = Loop {
+            clock: Clock::start(),
+            stack: Stack::new(&config),
+            ports,
+            events: Arc::clone(&events),
+            mailbox: Arc::clone(&mailbox),
+            handoff,
+            uid: namespace::caller().0.as_raw(),
+            networks: HashMap::new(),
+            endpoints: HashMap::new(),
+            names: SecondaryMap::new(),
+            launchers: SlotMap::with_key(),
+            listeners: SlotMap::with_key(),
+            reserve: Some(reserve()?),
+            wakeups: 0,
+            frame: Loop::new_frame_buffer(),
+            next_sweep: Instant::ZERO,
+        };
+        let thread = {
+            let (mailbox, events) = (Arc::clone(&mailbox), Arc::clone(&events));
+            std::thread::Builder::new().name("unet-engine".into()).spawn(move || keep(engine, &mailbox, &events))?
+        };
+        Ok(Self { mailbox, events, handoff_socket: options.handoff_socket.clone(), thread: Some(thread) })
+    }
+
+    /// Up to `max` events; call until there are none.
+    #[must_use]
+    pub fn drain_events(&self, max: usize) -> Vec<Event> {
+        self.events.drain(max)
+    }
+
+    fn post(&self, call: Call) -> Result<(), EngineError> {
+        {
+            let mut calls = self.mailbox.lock();
+            if self.mailbox.is_closed() {
+                return Err(EngineError::Stopped);
+            }
+            calls.push_back(call);
+        }
+        self.mailbox.waker.wake();
+        Ok(())
+    }
+
+    fn call<T: Send + 'static>(&self, work: impl FnOnce(&mut Loop) -> T + Send + 'static) -> Result<T, EngineError> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.post(Box::new(move |engine| {
+            // The caller may have lost patience.
+            let _ = answer.send(work(engine));
+        }))?;
+        // A loop that has died takes the call, and with it the sender, along.
+        answered.recv_timeout(CALL_PATIENCE).map_err(|_| EngineError::Stopped)
+    }
+
+    /// # Errors
+    /// `EEXIST`, `EINVAL`, `ESTOPPED`.
+    pub fn add_network(&self, spec: NetworkSpec) -> Result<(), EngineError> {
+        self.call(move |engine| engine.add_network(spec))?
+    }
+
+    /// # Errors
+    /// `ENOENT`, `EINVAL` while it has endpoints, `ESTOPPED`.
+    pub fn remove_network(&self, id: String) -> Result<(), EngineError> {
+        self.call(move |engine| engine.remove_network(&id))?
+    }
+
+    /// # Errors
+    /// `ENOENT` for the network, `EEXIST` for a name, address or MAC that is taken, `EINVAL`, `ESTOPPED`.
+    pub fn expect_endpoint(&self, spec: EndpointSpec) -> Result<(), EngineError> {
+        self.call(move |engine| engine.expect_endpoint(spec))?
+    }
+
+    /// # Errors
+    /// `ESTOPPED`.
+    pub fn drop_endpoint(&self, id: String) -> Result<(), EngineError> {
+        self.call(move |engine| engine.drop_endpoint(&id))
+    }
+
+    /// # Errors
+    /// `ENOENT`, `ESTOPPED`.
+    pub fn set_host_access(&self, id: String, access: HostAccess) -> Result<(), EngineError> {
+        self.call(move |engine| {
+            let endpoint = engine.endpoints.get(&id).ok_or(EngineError::NotFound("endpoint"))?.id;
+            engine.stack.set_host_access(endpoint, access);
+            Ok(())
+        })?
+    }
+
+    /// Lets the command start.
+    ///
+    /// # Errors
+    /// `ENOENT` when no launcher stands behind the endpoint, `ESTOPPED`.
+    pub fn release(&self, id: String) -> Result<(), EngineError> {
+        self.call(move |engine| engine.release(&id))?
+    }
+
+    /// Has the launcher say `message` and end.
+    ///
+    /// # Errors
+    /// As [`Engine::release`].
+    pub fn abort(&self, id: String, message: String) -> Result<(), EngineError> {
+        self.call(move |engine| engine.abort(&id, &message))?
+    }
+
+    /// # Errors
+    /// As [`Engine::release`].
+    pub fn signal_guest(&self, id: String, signal: i32) -> Result<(), EngineError> {
+        self.call(move |engine| engine.signal_guest(&id, signal))?
+    }
+
+    /// # Errors
+    /// `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, `ENOENT`, `ESTOPPED`.
+    pub fn publish(&self, spec: PublishSpec) -> Result<u16, EngineError> {
+        self.call(move |engine| engine.publish(spec))?
+    }
+
+    /// # Errors
+    /// `ENOENT`, `ESTOPPED`.
+    pub fn unpublish(&self, spec: PublishSpec) -> Result<(), EngineError> {
+        self.call(move |engine| engine.unpublish(&spec))?
+    }
+
+    /// Answers a question, or (`None`) lets it go unanswered. Does not wait.
+    ///
+    /// # Errors
+    /// `ESTOPPED`.
+    pub fn answer_dns(&self, query: u64, message: Option<Vec<u8>>) -> Result<(), EngineError> {
+        self.post(Box::new(move |engine| engine.answer_dns(query, message.as_deref())))
+    }
+
+    /// # Errors
+    /// `ESTOPPED`.
+    pub fn snapshot(&self) -> Result<Snapshot, EngineError> {
+        self.call(|engine| engine.snapshot())
+    }
+
+    /// Makes the loop panic: for the tests of what happens then.
+    ///
+    /// # Errors
+    /// `ESTOPPED`.
+    pub fn panic_for_test(&self) -> Result<(), EngineError> {
+        self.post(Box::new(|_| panic!("asked to panic")))
+    }
+
+    /// Ends the thread. Calls from now on answer `ESTOPPED`.
+    pub fn close(&mut self) {
+        self.mailbox.closed.store(true, Ordering::Release);
+        self.mailbox.waker.wake();
+        if let Some(thread) = self.thread.take() {
+            // A panic has been reported as an event already.
+            let _ = thread.join();
+            let _ = std::fs::remove_file(&self.handoff_socket);
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The thread: runs the loop, reports how it ended.
+fn keep(mut engine: Loop, mailbox: &Mailbox, events: &EventQueue) {
+    // Signals are Node's business: its threads must get them.
+    let _ = signal::block_all();
+    // What the loop owns is dropped below whatever state a panic left it in, and nothing else sees it again.
+    let ended = catch_unwind(AssertUnwindSafe(|| engine.run()));
+    // Closed before what is left of the calls is dropped, so that none comes after.
+    mailbox.closed.store(true, Ordering::Release);
+    let left = std::mem::take(&mut *mailbox.lock());
+    drop(left);
+    let message = match ended {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(panic) => Some(
+            panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "panic".to_owned()),
+        ),
+    };
+    // Sockets and TAPs are closed before the owner hears of it: it will want the same ports again.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(engine)));
+    if let Some(message) = message {
+        events.push(None, EventKind::Fatal { message });
+    }
+}
+
+fn bind_handoff(path: &Path) -> io::Result<std::os::fd::OwnedFd> {
+    match std::fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    fdpass::listen_at(path, HANDOFF_BACKLOG, true)
+}

@@ -1,0 +1,39 @@
+//! Every bound of the engine, in one place.
+
+use std::time::Duration;
+
+/// Frames read from one TAP before others get their turn.
+pub(crate) const TAP_BUDGET: usize = 64;
+/// Datagrams read from one socket before others get their turn.
+pub(crate) const DATAGRAM_BUDGET: usize = 64;
+/// Callers accepted from one listener before running flows get their turn.
+pub(crate) const ACCEPT_BUDGET: usize = 64;
+/// Callers that the kernel holds for a listener.
+pub(crate) const LISTEN_BACKLOG: i32 = 4096;
+/// Flows of all guests together, unless the owner says otherwise.
+pub(crate) const DEFAULT_MAX_FLOWS: usize = 65_536;
+
+/// Events that wait for the owner; more are counted as lost.
+pub(crate) const MAX_EVENTS: usize = 8192;
+/// DNS questions that wait for their answer; the next is dropped, as a busy server does.
+pub(crate) const MAX_DNS_PENDING: usize = 8192;
+/// Of these, questions of one TCP connection.
+pub(crate) const MAX_DNS_PER_STREAM: usize = 64;
+/// TCP connections to the DNS service.
+pub(crate) const MAX_DNS_STREAMS: usize = 1024;
+/// A DNS question that is not answered by then is forgotten; a connection without one is closed.
+pub(crate) const DNS_PATIENCE: Duration = Duration::from_secs(10);
+/// Answers that wait in one DNS connection for its client to read.
+pub(crate) const MAX_DNS_BACKLOG: usize = 256 * 1024;
+
+/// Launchers connected at once.
+pub(crate) const MAX_LAUNCHERS: usize = 4096;
+/// A connection that has not redeemed its ticket by then is closed.
+pub(crate) const LAUNCHER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the owner waits for the loop to do what it was asked.
+pub(crate) const CALL_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a frame held back by the fault injector waits on a silent link.
+pub(crate) const FAULT_RELEASE: Duration = Duration::from_millis(3);
+/// How often housekeeping looks for what has outlived its patience.
+pub(crate) const SWEEP: Duration = Duration::from_secs(1);

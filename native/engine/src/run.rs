@@ -1,0 +1,246 @@
+//! The loop: wait for events, hand each to whom it concerns, let the stack flush once for the batch, sleep until the next
+//! deadline. Everything that one thread owns is in [`Loop`].
+
+use crate::clock::Clock;
+use crate::endpoints::Endpoint;
+use crate::error::{EngineError, uplink_error};
+use crate::events::{EventKind, EventQueue};
+use crate::handle::Mailbox;
+use crate::handoff::Launcher;
+use crate::limits::{DATAGRAM_BUDGET, FAULT_RELEASE, SWEEP, TAP_BUDGET};
+use crate::ports::{DnsStreamId, LauncherId, ListenerId, Ports, Source};
+use crate::publish::Listener;
+use crate::tap::FRAME_BUFFER;
+use slotmap::{SecondaryMap, SlotMap};
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+use unet_core::wire::vnet::Vnet;
+use unet_core::{BindingId, DropReason, EndpointId, FlowId, Instant, NetworkId, Stack};
+use unet_sys::event::Ready;
+use unet_sys::tap_io;
+
+/// Everything that the engine's thread owns.
+#[derive(Debug)]
+pub(crate) struct Loop {
+    pub(crate) clock: Clock,
+    pub(crate) stack: Stack,
+    pub(crate) ports: Ports,
+    pub(crate) events: Arc<EventQueue>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) handoff: OwnedFd,
+    pub(crate) uid: u32,
+    pub(crate) networks: HashMap<String, NetworkId>,
+    pub(crate) endpoints: HashMap<String, Endpoint>,
+    pub(crate) names: SecondaryMap<EndpointId, String>,
+    // An entry is made before its descriptor is watched, because the event carries the entry's key.
+    pub(crate) launchers: SlotMap<LauncherId, io::Result<Launcher>>,
+    pub(crate) listeners: SlotMap<ListenerId, Option<Listener>>,
+    /// A place in the descriptor table for callers that must be turned away.
+    pub(crate) reserve: Option<OwnedFd>,
+    pub(crate) wakeups: u64,
+    pub(crate) frame: Box<[u8]>,
+    pub(crate) next_sweep: Instant,
+}
+
+impl Loop {
+    pub(crate) fn new_frame_buffer() -> Box<[u8]> {
+        vec![0; FRAME_BUFFER].into_boxed_slice()
+    }
+
+    /// Runs until the mailbox is closed.
+    pub(crate) fn run(&mut self) -> Result<(), EngineError> {
+        let mut ready = Vec::new();
+        loop {
+            ready.clear();
+            let limit = self.patience();
+            self.ports.poller.wait(limit, &mut ready)?;
+            self.wakeups += 1;
+            let now = self.clock.now();
+            self.ports.dns.set_now(now);
+            for &event in &ready {
+                self.dispatch(event);
+            }
+            if self.mailbox.is_closed() {
+                return Ok(());
+            }
+            self.release_held_frames();
+            let now = self.clock.now();
+            if self.stack.next_timeout().is_some_and(|at| at <= now) {
+                self.stack.on_timeout(&mut self.ports, now);
+            }
+            self.stack.flush(&mut self.ports, now);
+            self.pass_questions_on();
+            if now >= self.next_sweep {
+                self.next_sweep = now + SWEEP;
+                self.sweep(now);
+            }
+        }
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        if self.stack.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let now = self.clock.now();
+        let mut limit = self.stack.next_timeout().map(|at| at.since(now));
+        let mut at_most = |wait: Duration| limit = Some(limit.map_or(wait, |limit| limit.min(wait)));
+        if self.ports.taps.values().any(|(tap, _)| tap.holds_frames()) {
+            at_most(FAULT_RELEASE);
+        }
+        let waiting_for_tickets = self.launchers.len() > self.endpoints.len();
+        if !self.ports.dns.is_idle() || waiting_for_tickets {
+            at_most(self.next_sweep.since(now).max(Duration::from_millis(1)));
+        }
+        limit
+    }
+
+    fn dispatch(&mut self, ready: Ready) {
+        match self.ports.source(ready.token) {
+            None => {}
+            Some(Source::Waker) => {
+                let mailbox = Arc::clone(&self.mailbox);
+                mailbox.run_calls(self);
+            }
+            Some(Source::Handoff) => self.on_handoff(),
+            Some(Source::Launcher(id)) => self.on_launcher(id),
+            Some(Source::Tap(endpoint)) => self.on_tap(endpoint),
+            Some(Source::Stream(flow)) => self.on_stream(flow, ready),
+            Some(Source::Datagram(binding)) => self.on_datagram(binding, ready),
+            Some(Source::Listener(id)) => self.on_listener(id),
+            Some(Source::DnsStream(id)) => self.on_dns_stream(id),
+        }
+    }
+
+    fn on_tap(&mut self, endpoint: EndpointId) {
+        let now = self.clock.now();
+        for _ in 0..TAP_BUDGET {
+            let Some((tap, _)) = self.ports.taps.get_mut(endpoint) else { return };
+            let len = match tap_io::read(tap.fd(), &mut self.frame) {
+                Ok(len) => len,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    // The device is gone (EBADFD), or down for good: without this the loop would spin on it. EIO is an interface that
+                    // is down for now and reports nothing while it is.
+                    if error.raw_os_error() != Some(libc::EINTR) {
+                        self.detach(endpoint);
+                    }
+                    return;
+                }
+            };
+            let Some(bytes) = self.frame.get(..len) else { return };
+            let has_header = tap.capabilities.vnet;
+            if let Some(faults) = &mut tap.from_guest {
+                let mut passed = Vec::new();
+                faults.offer(bytes, |frame| passed.push(frame.to_vec()));
+                for frame in passed {
+                    give(&mut self.stack, &mut self.ports, endpoint, has_header, &frame, now);
+                }
+            } else {
+                give(&mut self.stack, &mut self.ports, endpoint, has_header, bytes, now);
+            }
+        }
+    }
+
+    fn on_stream(&mut self, flow: FlowId, ready: Ready) {
+        let Some(stream) = self.ports.streams.get(flow) else { return };
+        let readiness = stream.readiness(ready);
+        let now = self.clock.now();
+        self.stack.on_socket(&mut self.ports, flow, readiness, now);
+    }
+
+    fn on_datagram(&mut self, binding: BindingId, ready: Ready) {
+        let now = self.clock.now();
+        for _ in 0..DATAGRAM_BUDGET {
+            let Some(socket) = self.ports.datagrams.get(binding) else { return };
+            let Some((len, from)) = socket.receive(&mut self.frame) else { break };
+            let Some(data) = self.frame.get(..len) else { return };
+            self.stack.on_datagram(&mut self.ports, binding, from, data, now);
+        }
+        if !ready.error {
+            return;
+        }
+        for _ in 0..DATAGRAM_BUDGET {
+            let Some(socket) = self.ports.datagrams.get(binding) else { return };
+            let Some(returned) = socket.next_error() else { return };
+            let error = uplink_error(&returned.error);
+            self.stack.on_datagram_error(&mut self.ports, binding, returned.to, error);
+        }
+    }
+
+    /// Frames that the fault injectors held back go on when their link has been silent for a moment.
+    fn release_held_frames(&mut self) {
+        let holding: Vec<EndpointId> =
+            self.ports.taps.iter().filter(|(_, (tap, _))| tap.holds_frames()).map(|(id, _)| id).collect();
+        let now = self.clock.now();
+        for endpoint in holding {
+            let Some((tap, _)) = self.ports.taps.get_mut(endpoint) else { continue };
+            tap.release();
+            let has_header = tap.capabilities.vnet;
+            let mut passed = Vec::new();
+            if let Some(faults) = &mut tap.from_guest {
+                faults.release(|frame| passed.push(frame.to_vec()));
+            }
+            for frame in passed {
+                give(&mut self.stack, &mut self.ports, endpoint, has_header, &frame, now);
+            }
+        }
+    }
+
+    fn pass_questions_on(&mut self) {
+        for question in self.ports.dns.take_questions() {
+            let name = self.names.get(question.endpoint).map(String::as_str);
+            let kind = EventKind::Dns { query: question.query, tcp: question.tcp, message: question.message };
+            self.events.push(name, kind);
+        }
+    }
+
+    /// The owner's answer to a question.
+    pub(crate) fn answer_dns(&mut self, query: u64, message: Option<&[u8]>) {
+        let (delivery, close) = self.ports.dns.answer(query, message);
+        if let (crate::dns::Delivery::Datagram { endpoint, to }, Some(message)) = (delivery, message) {
+            self.stack.dns_answer(&mut self.ports, endpoint, to, message);
+        }
+        if let Some(id) = close {
+            self.close_dns_stream(id);
+        }
+    }
+
+    fn on_dns_stream(&mut self, id: DnsStreamId) {
+        if self.ports.dns.on_stream(id) {
+            self.close_dns_stream(id);
+        }
+    }
+
+    pub(crate) fn close_dns_stream(&mut self, id: DnsStreamId) {
+        if let Some(source) = self.ports.dns.close_stream(id) {
+            self.ports.forget(source);
+        }
+    }
+
+    fn sweep(&mut self, now: Instant) {
+        self.ports.dns.set_now(now);
+        for id in self.ports.dns.sweep() {
+            self.close_dns_stream(id);
+        }
+        self.sweep_launchers();
+        let dropped: u64 = self.ports.taps.values_mut().map(|(tap, _)| tap.take_dropped()).sum();
+        for _ in 0..dropped {
+            self.stack.count_drop(DropReason::FaultInjected);
+        }
+    }
+}
+
+/// One frame from a TAP to the stack.
+fn give(stack: &mut Stack, ports: &mut Ports, endpoint: EndpointId, has_header: bool, bytes: &[u8], now: Instant) {
+    if !has_header {
+        stack.on_frame(ports, endpoint, &Vnet::default(), bytes, now);
+        return;
+    }
+    match Vnet::parse(bytes) {
+        Ok((vnet, frame)) => stack.on_frame(ports, endpoint, &vnet, frame, now),
+        Err(reason) => stack.count_drop(reason),
+    }
+}

@@ -1,0 +1,82 @@
+//! UDP and ping sockets of the host.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage,
+    bind, recvfrom, recvmsg, sendmsg, setsockopt, socket, sockopt,
+};
+
+use crate::stream::to_std;
+
+const FLAGS: SockFlag = SockFlag::SOCK_NONBLOCK.union(SockFlag::SOCK_CLOEXEC);
+
+/// A UDP socket bound to `address`, non-blocking, that remembers ICMP errors for [`next_error`].
+pub fn udp(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let fd = socket(family, SockType::Datagram, FLAGS, None)?;
+    if address.is_ipv4() {
+        setsockopt(&fd, sockopt::Ipv4RecvErr, &true)?;
+    } else {
+        setsockopt(&fd, sockopt::Ipv6V6Only, &true)?;
+        setsockopt(&fd, sockopt::Ipv6RecvErr, &true)?;
+    }
+    bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
+    Ok(fd)
+}
+
+/// A socket that may send ICMP echo requests and gets the replies to them. EACCES where `net.ipv4.ping_group_range` does not
+/// name one of our groups.
+pub fn ping() -> io::Result<OwnedFd> {
+    let fd = socket(AddressFamily::Inet, SockType::Datagram, FLAGS, SockProtocol::Icmp)?;
+    setsockopt(&fd, sockopt::Ipv4RecvErr, &true)?;
+    Ok(fd)
+}
+
+/// Sends one datagram, or with `segment` several of that many bytes in one call (`UDP_SEGMENT`, Linux 4.18).
+pub fn send_to(fd: BorrowedFd<'_>, to: SocketAddr, data: &[u8], segment: Option<u16>) -> io::Result<()> {
+    let iov = [IoSlice::new(data)];
+    let address = SockaddrStorage::from(to);
+    let control = segment.as_ref().map(ControlMessage::UdpGsoSegments);
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    sendmsg(fd.as_raw_fd(), &iov, control.as_slice(), flags, Some(&address))?;
+    Ok(())
+}
+
+/// Receives one datagram with its sender.
+pub fn receive_from(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    let (len, from) = recvfrom::<SockaddrStorage>(fd.as_raw_fd(), buffer)?;
+    let from = from.as_ref().and_then(to_std).unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
+    Ok((len, from))
+}
+
+/// An error that came back for a datagram: its errno, and where the datagram had gone.
+#[derive(Debug)]
+pub struct Returned {
+    pub error: io::Error,
+    pub to: SocketAddr,
+}
+
+/// Takes one error off the socket's error queue; `WouldBlock` when it is empty.
+pub fn next_error(fd: BorrowedFd<'_>) -> io::Result<Option<Returned>> {
+    let mut start = [0u8; 64];
+    let mut iov = [IoSliceMut::new(&mut start)];
+    let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
+    let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+    let message = recvmsg::<SockaddrStorage>(fd.as_raw_fd(), &mut iov, Some(&mut control), flags)?;
+    let to = message.address.as_ref().and_then(to_std);
+    for control in message.cmsgs()? {
+        let error = match control {
+            ControlMessageOwned::Ipv4RecvErr(error, _) => error,
+            ControlMessageOwned::Ipv6RecvErr(error, _) => error,
+            _ => continue,
+        };
+        if let Some(to) = to {
+            let errno = i32::try_from(error.ee_errno).unwrap_or(libc::EIO);
+            return Ok(Some(Returned { error: io::Error::from_raw_os_error(errno), to }));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,119 @@
+//! TCP sockets of the host, and the pairs that stand in for them.
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, SockaddrStorage, accept4, bind, connect, getpeername,
+    getsockname, getsockopt, listen, recv, send, setsockopt, shutdown, socket, socketpair, sockopt,
+};
+
+/// How a connection attempt began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// A writable event will tell that it stands, an error event that it failed.
+    InProgress,
+    Connected,
+}
+
+fn family(address: &SocketAddr) -> AddressFamily {
+    if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
+}
+
+/// A kernel's address as the standard library knows it.
+pub(crate) fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
+    if let Some(v4) = address.as_sockaddr_in() {
+        return Some(SocketAddr::V4(SocketAddrV4::from(*v4)));
+    }
+    address.as_sockaddr_in6().map(|v6| SocketAddr::V6(SocketAddrV6::from(*v6)))
+}
+
+/// Starts a connection on a new non-blocking socket.
+pub fn start_connect(address: SocketAddr) -> io::Result<(OwnedFd, Started)> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let fd = socket(family(&address), SockType::Stream, flags, None)?;
+    prepare(fd.as_fd());
+    match connect(fd.as_raw_fd(), &SockaddrStorage::from(address)) {
+        Ok(()) => Ok((fd, Started::Connected)),
+        Err(Errno::EINPROGRESS) => Ok((fd, Started::InProgress)),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// What every stream that carries a guest's bytes wants: the guest's own kernel has decided how to cut them (no second Nagle), and a
+/// far end that vanished is noticed.
+fn prepare(fd: BorrowedFd<'_>) {
+    // Neither can fail on a TCP socket in a way that matters: without them it is slower, not wrong.
+    let _ = setsockopt(&fd, sockopt::TcpNoDelay, &true);
+    let _ = setsockopt(&fd, sockopt::KeepAlive, &true);
+}
+
+/// Binds and listens. The socket is non-blocking.
+pub fn listen_on(address: SocketAddr, backlog: i32) -> io::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let fd = socket(family(&address), SockType::Stream, flags, None)?;
+    setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    if address.is_ipv6() {
+        setsockopt(&fd, sockopt::Ipv6V6Only, &true)?;
+    }
+    bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
+    listen(&fd, Backlog::new(backlog)?)?;
+    Ok(fd)
+}
+
+/// Takes one waiting connection, non-blocking, with its peer's address.
+pub fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
+    let raw = accept4(listener.as_raw_fd(), SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC)?;
+    // SAFETY: accept4 returned a new descriptor that nothing else owns.
+    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    prepare(fd.as_fd());
+    // A caller that has reset already has no name any more.
+    let peer: SockaddrStorage = getpeername(fd.as_raw_fd())?;
+    let peer = to_std(&peer).ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))?;
+    Ok((fd, peer))
+}
+
+/// The address that a socket is bound to.
+pub fn local_address(fd: BorrowedFd<'_>) -> io::Result<SocketAddr> {
+    let name: SockaddrStorage = getsockname(fd.as_raw_fd())?;
+    to_std(&name).ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
+}
+
+/// Sends without blocking; says how much was taken.
+pub fn write(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
+    Ok(send(fd.as_raw_fd(), data, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL)?)
+}
+
+/// Receives without blocking; 0 is the end of the stream.
+pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(fd.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)?)
+}
+
+/// Sends FIN.
+pub fn finish_sending(fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(shutdown(fd.as_raw_fd(), nix::sys::socket::Shutdown::Write)?)
+}
+
+/// Makes the close that follows a reset (RFC 9293 §3.10.5).
+pub fn reset_on_close(fd: BorrowedFd<'_>) {
+    let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
+    // On anything but TCP this does nothing, and nothing is what is wanted.
+    let _ = setsockopt(&fd, sockopt::Linger, &at_once);
+}
+
+/// The error that an error event stands for, once.
+pub fn take_error(fd: BorrowedFd<'_>) -> Option<io::Error> {
+    match getsockopt(&fd, sockopt::SocketError) {
+        Ok(0) => None,
+        Ok(errno) => Some(io::Error::from_raw_os_error(errno)),
+        Err(errno) => Some(errno.into()),
+    }
+}
+
+/// Two connected non-blocking stream sockets inside this process.
+pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    Ok(socketpair(AddressFamily::Unix, SockType::Stream, None, flags)?)
+}
