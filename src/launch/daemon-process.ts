@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, UnetError } from '../model/errors.js';
-import { readLogTail } from './log-tail.js';
+import { logSize, readLogTail } from './log-tail.js';
 
 /** Exit status of a daemon that found another one holding the lock. It printed nothing. */
 export const EXIT_LOCK_HELD = 75;
@@ -29,14 +29,15 @@ export interface DaemonProcessOptions {
  */
 export async function startDaemonProcess({ script, logFile, isUp, env }: DaemonProcessOptions): Promise<void> {
   const deadline = Date.now() + START_MILLISECONDS;
+  const before = logSize(logFile);
   let child = spawnDaemon(script, logFile, env);
   for (let pause = FIRST_PAUSE; Date.now() < deadline; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
     if (await isUp()) return;
-    if (child.failure !== null) throw failed(child.failure, logFile);
+    if (child.failure !== null) throw failed(child.failure, logFile, before);
     if (child.lockHeld && !(await isUp())) child = spawnDaemon(script, logFile, env);
     await sleep(pause);
   }
-  throw failed(`it did not answer within ${START_MILLISECONDS / 1000} seconds`, logFile);
+  throw failed(`it did not answer within ${START_MILLISECONDS / 1000} seconds`, logFile, before);
 }
 
 interface Watched {
@@ -65,8 +66,8 @@ function spawnDaemon(script: string, logFile: string, env: Readonly<NodeJS.Proce
   return watched;
 }
 
-function failed(reason: string, logFile: string): UnetError {
-  const tail = readLogTail(logFile);
+function failed(reason: string, logFile: string, before: number): UnetError {
+  const tail = readLogTail(logFile, before);
   const story = tail.length === 0 ? '' : `: ${tail.join(' | ')}`;
   return new UnetError('DAEMON', `cannot start the daemon (${reason})${story}; its log is ${logFile}`);
 }

@@ -1,13 +1,22 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 
 const TAIL_BYTES = 16 * 1024;
 const MAX_LINES = 3;
 /** pino's number of the level `error`. */
 const ERROR_LEVEL = 50;
 
-/** The last lines of the daemon's log that tell of trouble: error records, and what a crash printed. */
-export function readLogTail(path: string): string[] {
-  return readEnd(path)
+/** Bytes; 0 for a log that is not there yet. */
+export function logSize(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/**
+ * The last lines of the daemon's log that tell of trouble: error records, and what a crash printed.
+ *
+ * @param from bytes to pass over: what older daemons had to say
+ */
+export function readLogTail(path: string, from = 0): string[] {
+  return readEnd(path, from)
     .split('\n')
     .map(troubleOf)
     .filter((line) => line !== null)
@@ -31,13 +40,14 @@ function isNoise(line: string): boolean {
   return /^\s+at /.test(line) || /^Node\.js v/.test(line) || /^\s*[\^~]+\s*$/.test(line);
 }
 
-function readEnd(path: string): string {
+function readEnd(path: string, from: number): string {
   try {
     const fd = openSync(path, 'r');
     try {
       const { size } = fstatSync(fd);
-      const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES));
-      readSync(fd, buffer, 0, buffer.length, size - buffer.length);
+      const start = Math.max(Math.min(from, size), size - TAIL_BYTES);
+      const buffer = Buffer.alloc(size - start);
+      readSync(fd, buffer, 0, buffer.length, start);
       return buffer.toString('utf8');
     } finally {
       closeSync(fd);

@@ -1,0 +1,130 @@
+/**
+ * unet as a library: run programs on networks of their own, without root.
+ *
+ * ```ts
+ * const unet = await connect();
+ * const web = await unet.run(['python3', '-m', 'http.server', '8000'], { name: 'web', publish: ['8080:8000'] });
+ * console.log(await unet.ps());
+ * await unet.stop('web');
+ * await unet.rm('web');
+ * unet.close();
+ * ```
+ *
+ * @packageDocumentation
+ */
+import { type Client, connect as connectClient, currentPaths } from './api/index.js';
+import type { ContainerSummary, LogRecord } from './api/types.js';
+import { completeSpec, findDaemonScript, findLauncher, startDaemonProcess, startDetached } from './launch/index.js';
+import { guestEnvironment } from './model/environment.js';
+import { parseHostAccess } from './model/host-access.js';
+import { parsePortSpec } from './model/port-spec.js';
+
+export type { ContainerStatus, ContainerSummary, DaemonInfo, LogRecord, WaitResult } from './api/types.js';
+export { type ErrorCode, UnetError } from './model/errors.js';
+export type { PublishedPort } from './model/port-list.js';
+
+export interface RunOptions {
+  /** Default: one is made up. */
+  readonly name?: string;
+  /** Port specs as `-p` takes them: `8080:80`, `127.0.0.1::53/udp`. */
+  readonly publish?: readonly string[];
+  /** Variables on top of this process's environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default: this process's working directory. */
+  readonly cwd?: string;
+  /** Default: the short id. */
+  readonly hostname?: string;
+  /** `self` (default): the caller's uid; `root`: mapped to 0 inside. */
+  readonly user?: 'self' | 'root';
+  /** Bytes, 68..65520; default 1500. */
+  readonly mtu?: number;
+  /** Ports of the host's loopback to open, `5432,6379`, or `all`. */
+  readonly hostAccess?: string;
+  /** Remove the container when it has ended. */
+  readonly autoRemove?: boolean;
+}
+
+/** One user's unet. Every method throws `UnetError`, whose `code` tells the kind. */
+export class Unet {
+  readonly #client: Client;
+
+  /** Use `connect`. @internal */
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  /** Runs a command in the background and resolves when it has started. */
+  async run(argv: readonly string[], options: RunOptions = {}): Promise<ContainerSummary> {
+    const { all, ports } = options.hostAccess === undefined ? NO_ACCESS : parseHostAccess(options.hostAccess);
+    const { id, launch } = await this.#client.create({
+      name: options.name ?? null,
+      argv: [...argv],
+      cwd: options.cwd ?? process.cwd(),
+      env: { ...options.env },
+      detach: true,
+      autoRemove: options.autoRemove ?? false,
+      openStdin: false,
+      tty: false,
+      user: options.user ?? 'self',
+      hostname: options.hostname ?? null,
+      network: 'bridge',
+      ports: (options.publish ?? []).flatMap((spec) => parsePortSpec(spec)).map((request) => ({ ...request })),
+      mtu: options.mtu ?? null,
+      hostAccess: { all, ports: [...ports] },
+      offload: true,
+    });
+    const environment = guestEnvironment(process.env, launch.hostname, options.env ?? {}, false);
+    await startDetached(findLauncher(), completeSpec(launch, environment));
+    await this.#client.wait(id, 'started');
+    return this.#client.inspect(id);
+  }
+
+  /** Running containers, newest first; with `all` also those that have ended. */
+  ps({ all = false } = {}): Promise<ContainerSummary[]> {
+    return this.#client.list(all);
+  }
+
+  /** By name, id or a prefix of an id. */
+  inspect(ref: string): Promise<ContainerSummary> {
+    return this.#client.inspect(ref);
+  }
+
+  /** What a container has printed, record by record; with `follow` until it ends. */
+  logs(ref: string, options: { follow?: boolean; tail?: number } = {}): AsyncGenerator<LogRecord> {
+    return this.#client.logs(ref, options);
+  }
+
+  /** SIGTERM, and SIGKILL after `timeoutSeconds` (0..3600, default 10). Resolves when it has ended. */
+  stop(ref: string, timeoutSeconds = 10): Promise<void> {
+    return this.#client.stop(ref, timeoutSeconds);
+  }
+
+  /** Removes a container that has ended; with `force` kills one that runs. */
+  rm(ref: string, { force = false } = {}): Promise<void> {
+    return this.#client.remove(ref, force);
+  }
+
+  /** Waits for a container's end and gives its exit status, 128 + N when signal N ended it. */
+  async wait(ref: string): Promise<number | null> {
+    return (await this.#client.wait(ref, 'ended')).exitCode;
+  }
+
+  /** Lets go of the daemon; containers run on. */
+  close(): void {
+    this.#client.close();
+  }
+}
+
+const NO_ACCESS = { all: false, ports: [] as readonly number[] };
+
+/**
+ * Connects to the caller's own daemon, which is started when none runs.
+ *
+ * @param options.start false: fail when no daemon runs
+ */
+export async function connect({ start = true } = {}): Promise<Unet> {
+  const paths = currentPaths();
+  const startDaemon = (isUp: () => Promise<boolean>) =>
+    startDaemonProcess({ script: findDaemonScript(), logFile: paths.logFile, isUp });
+  return new Unet(await connectClient(start ? { paths, start: startDaemon } : { paths }));
+}
