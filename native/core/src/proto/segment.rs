@@ -51,6 +51,9 @@ pub(crate) fn transmit_tcp<D: Device>(
 /// Sends a super-frame of a guest (TCP over IPv4, headers and payload in one piece) to an endpoint that cannot take it whole, or
 /// completes the checksum of an ordinary one. False when the frame is not what `vnet` says, or was refused.
 pub(crate) fn transmit_foreign<D: Device>(device: &mut D, endpoint: EndpointId, vnet: &Vnet, frame: &[u8]) -> bool {
+    if vnet.gso == Gso::None {
+        return transmit_whole(device, endpoint, vnet, frame);
+    }
     let ip_at = ethernet::HEADER_LEN;
     let Some(Ok((ip, payload))) = frame.get(ip_at..).map(Ipv4::parse) else { return false };
     let Some(transport_at) = frame.get(ip_at).map(|b| ip_at + usize::from(b & 0x0f) * 4) else { return false };
@@ -70,8 +73,7 @@ pub(crate) fn transmit_foreign<D: Device>(device: &mut D, endpoint: EndpointId, 
             let mut whole = true;
             for part in payload[8..].chunks(usize::from(size).max(1)) {
                 let mut headers = frame[..transport_at + 8].to_vec();
-                let ip_header = ipv4_header(&headers[ip_at..transport_at], 8 + part.len());
-                headers[ip_at..transport_at].copy_from_slice(&ip_header);
+                set_ipv4_length(&mut headers[ip_at..transport_at], 8 + part.len());
                 put16(&mut headers, transport_at + 4, narrow(8 + part.len()));
                 put16(&mut headers, transport_at + UDP_CHECKSUM, 0);
                 let sum = ip.pseudo(8 + part.len()).plus(&headers[transport_at..]).plus(part).finish();
@@ -80,22 +82,24 @@ pub(crate) fn transmit_foreign<D: Device>(device: &mut D, endpoint: EndpointId, 
             }
             whole
         }
-        (Gso::None, _) => {
-            let Checksum::Partial { start, offset } = vnet.checksum else {
-                return device.transmit(endpoint, &Vnet::default(), frame, &[]);
-            };
-            let (start, field) = (usize::from(start), usize::from(start) + usize::from(offset));
-            if start > frame.len() || field + 2 > frame.len() {
-                return false;
-            }
-            let mut copy = frame.to_vec();
-            // The field holds the pseudo header's sum, so summing from `start` completes it.
-            let sum = Sum::default().plus(&copy[start..]).finish();
-            put16(&mut copy, field, if sum == 0 { 0xffff } else { sum });
-            device.transmit(endpoint, &Vnet::default(), &copy, &[])
-        }
         _ => false,
     }
+}
+
+/// A frame of any protocol (ARP among them) that needs no cutting, its checksum completed.
+fn transmit_whole<D: Device>(device: &mut D, endpoint: EndpointId, vnet: &Vnet, frame: &[u8]) -> bool {
+    let Checksum::Partial { start, offset } = vnet.checksum else {
+        return device.transmit(endpoint, &Vnet::default(), frame, &[]);
+    };
+    let (start, field) = (usize::from(start), usize::from(start) + usize::from(offset));
+    if start > frame.len() || field + 2 > frame.len() {
+        return false;
+    }
+    let mut copy = frame.to_vec();
+    // The field holds the pseudo header's sum, so summing from `start` completes it.
+    let sum = Sum::default().plus(&copy[start..]).finish();
+    put16(&mut copy, field, if sum == 0 { 0xffff } else { sum });
+    device.transmit(endpoint, &Vnet::default(), &copy, &[])
 }
 
 /// Cuts `payload` into segments of `size` and sends each behind headers of its own.
@@ -114,8 +118,7 @@ fn cut(
         let part = &payload[at..payload.len().min(at + size)];
         let last = at + part.len() == payload.len();
         let tcp_len = headers.len() - tcp_at + part.len();
-        let ip_header = ipv4_header(&headers[ethernet::HEADER_LEN..tcp_at], tcp_len);
-        headers[ethernet::HEADER_LEN..tcp_at].copy_from_slice(&ip_header);
+        set_ipv4_length(&mut headers[ethernet::HEADER_LEN..tcp_at], tcp_len);
         headers[tcp_at + 4..tcp_at + 8]
             .copy_from_slice(&seq.wrapping_add(u32::try_from(at).unwrap_or(u32::MAX)).to_be_bytes());
         // FIN and PSH belong to the last one.
@@ -133,14 +136,12 @@ fn cut(
     }
 }
 
-/// The same IPv4 header (options and all) for another payload length.
-fn ipv4_header(header: &[u8], payload_len: usize) -> Vec<u8> {
-    let mut out = header.to_vec();
-    put16(&mut out, 2, narrow(header.len() + payload_len));
-    put16(&mut out, 10, 0);
-    let sum = crate::wire::checksum::checksum(&out);
-    put16(&mut out, 10, sum);
-    out
+/// Makes an IPv4 header (options and all) one for another payload length.
+fn set_ipv4_length(header: &mut [u8], payload_len: usize) {
+    put16(header, 2, narrow(header.len() + payload_len));
+    put16(header, 10, 0);
+    let sum = crate::wire::checksum::checksum(header);
+    put16(header, 10, sum);
 }
 
 fn put16(bytes: &mut [u8], at: usize, value: u16) {
