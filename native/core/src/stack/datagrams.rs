@@ -178,7 +178,7 @@ impl Stack {
                 id
             }
         };
-        self.add_datagram_flow(key, binding, to, now).ok_or(DropReason::FlowTableFull)
+        self.add_datagram_flow(key, binding, to, now).ok_or(DropReason::EndpointGone)
     }
 
     fn add_datagram_flow(&mut self, key: FlowKey, binding: BindingId, to: SocketAddr, now: Instant) -> Option<FlowId> {
@@ -233,7 +233,8 @@ impl Stack {
         let key = self.key_of_peer(id, from).ok_or(DropReason::EndpointGone)?;
         let flow = match self.flows.find(&key) {
             Some(id) => id,
-            None if published => self.add_datagram_flow(key, id, from, now).ok_or(DropReason::FlowTableFull)?,
+            None if published && self.flows.is_full() => return Err(DropReason::FlowTableFull),
+            None if published => self.add_datagram_flow(key, id, from, now).ok_or(DropReason::EndpointGone)?,
             None => return Err(DropReason::DatagramUnsolicited),
         };
         let Some((_, Flow::Datagram(entry))) = self.flows.get_mut(flow) else {
