@@ -12,12 +12,13 @@ impl TcpFlow {
             match self.state {
                 State::Connecting => self.host_refused(cx, error),
                 State::TimeWait | State::Closed => {}
-                _ => self.host_lost(cx, error),
+                State::SynSent => self.host_lost(cx),
+                State::SynReceived | State::Established => self.host_broke(),
             }
             return;
         }
         self.socket.readable |= ready.readable;
-        if ready.writable {
+        if ready.writable && !self.socket.broken {
             self.socket.writable = true;
             if self.state == State::Connecting {
                 self.host_connected(cx);
@@ -31,8 +32,16 @@ impl TcpFlow {
         self.host_refused(cx, error);
     }
 
-    /// The host's connection broke: the guest gets RST, after what it had been sent.
-    pub(super) fn host_lost<I: Io>(&mut self, cx: &mut Context<'_, I>, _error: UplinkError) {
+    /// The host's connection broke. What arrived before that goes to the guest first, as far as its window lets it: a server that
+    /// answers "too large" and resets means to be read.
+    pub(super) fn host_broke(&mut self) {
+        self.socket.broken = true;
+        self.socket.writable = false;
+        self.socket.readable = true;
+    }
+
+    /// Nothing more comes from a host's connection that broke: the guest gets RST, after what it had been sent.
+    pub(super) fn host_lost<I: Io>(&mut self, cx: &mut Context<'_, I>) {
         let seq = self.snd_nxt;
         self.send_reset(cx, seq);
         self.finish(cx, Close::Reset);

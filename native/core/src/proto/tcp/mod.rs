@@ -93,6 +93,8 @@ struct Socket {
     ended: bool,
     /// We have finished sending (FIN passed on).
     shut: bool,
+    /// The connection is lost. What came before that is still read and passed on, as a program on the host could read it.
+    broken: bool,
 }
 
 /// Deadlines; the earliest counts.

@@ -33,7 +33,7 @@ impl TcpFlow {
             let before = self.inbox.held();
             let mut rest = fresh;
             if self.inbox.is_drained() && self.socket.writable {
-                let Some(taken) = self.push(cx, fresh) else { return };
+                let taken = self.push(cx, fresh);
                 self.inbox.passed(taken);
                 rest = &fresh[taken..];
             }
@@ -63,9 +63,9 @@ impl TcpFlow {
                 self.socket.writable = taken == data.len();
                 Some(taken)
             }
-            Err(error) => {
-                self.host_lost(cx, error);
-                None
+            Err(_) => {
+                self.host_broke();
+                0
             }
         }
     }
@@ -83,10 +83,7 @@ impl TcpFlow {
                     self.inbox.take(taken);
                     cx.pool.held -= taken;
                 }
-                Err(error) => {
-                    self.host_lost(cx, error);
-                    return;
-                }
+                Err(_) => self.host_broke(),
             }
         }
         if self.inbox.fin == Some(self.inbox.next) && !self.inbox.has_gap() {

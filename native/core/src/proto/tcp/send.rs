@@ -159,6 +159,10 @@ impl TcpFlow {
                 return false;
             }
             let mut bytes = cx.pool.take();
+            if self.socket.ended && self.socket.broken {
+                self.host_lost(cx);
+                return false;
+            }
             match cx.io.tcp_receive(self.id, &mut bytes[..room]) {
                 Ok(Received::Data(len)) => {
                     let seq = self.snd_nxt;
@@ -179,9 +183,16 @@ impl TcpFlow {
                     cx.pool.give_back(bytes);
                     self.socket.ended = true;
                 }
+                // Of a broken connection everything has been read now. (Its error may have been taken by whoever reported it;
+                // what is left then looks like an orderly end.)
+                Ok(Received::Empty | Received::Closed) | Err(_) if self.socket.broken => {
+                    cx.pool.give_back(bytes);
+                    self.host_lost(cx);
+                    return false;
+                }
                 Err(error) => {
                     cx.pool.give_back(bytes);
-                    self.host_lost(cx, error);
+                    self.host_lost(cx);
                     return false;
                 }
             }
