@@ -121,8 +121,8 @@ impl TcpFlow {
         self.ack_due = false;
     }
 
-    /// Payload at `seq`, with the acknowledgement that goes along.
-    pub(super) fn send_data<I: Io>(&mut self, cx: &mut Context<'_, I>, seq: Seq, payload: &[u8]) -> bool {
+    /// A chunk of the send queue, with the acknowledgement that goes along.
+    pub(super) fn send_chunk<I: Io>(&mut self, cx: &mut Context<'_, I>, at: usize) {
         let window = self.inbox.offer();
         let fields = Fields { flags: Flags::ACK.with(Flags::PSH), seq, ack: self.inbox.next, window };
         self.ack_due = false;

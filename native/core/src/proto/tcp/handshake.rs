@@ -44,7 +44,7 @@ impl TcpFlow {
             round_trip: RoundTrip::default(),
             retries: 0,
             probing: false,
-            newest_delivered: Instant::ZERO,
+            newest_delivered: None,
             persist_retries: 0,
             guest_closed_first: false,
             deadlines: Deadlines::default(),

@@ -52,7 +52,7 @@ use crate::switch::{EndpointId, Link};
 use crate::time::Instant;
 use crate::wire::ethernet::Mac;
 use crate::wire::tcp::Seq;
-use queue::{Inbox, SendQueue};
+use queue::{Inbox, SendQueue, Sent};
 use recovery::RoundTrip;
 use std::net::Ipv4Addr;
 
@@ -144,8 +144,8 @@ pub(crate) struct TcpFlow {
     retries: u32,
     /// A tail loss probe is out; the next expiry is a real timeout.
     probing: bool,
-    /// When the latest-sent of all delivered chunks was sent (RACK.xmit_ts).
-    newest_delivered: Instant,
+    /// The latest-sent of all delivered chunks (RACK.xmit_ts and RACK.end_seq).
+    newest_delivered: Option<Sent>,
     /// Zero-window probes in a row.
     persist_retries: u32,
     /// The guest's FIN came before ours went out.

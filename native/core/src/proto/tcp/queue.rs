@@ -35,6 +35,10 @@ impl Chunk {
     }
 }
 
+
+    pub(crate) fn sent(&self) -> Sent {
+        Sent { at: self.sent_at, end: self.end() }
+    }
 /// Lengths inside a flow are bounded far below 4 GiB by its windows.
 pub(crate) fn len32(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
@@ -47,11 +51,29 @@ pub(crate) struct SendQueue {
 
 /// What an acknowledgement freed.
 #[derive(Clone, Copy, Debug, Default)]
+/// A place in the order of sending: the time, and among chunks of one moment (a whole batch has one) the sequence number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    at: Instant,
+    end: Seq,
+}
+
+impl Sent {
+    pub(crate) fn is_after(self, other: Self) -> bool {
+        self.at > other.at || (self.at == other.at && self.end.after(other.end))
+    }
+
+    /// The later of both.
+    pub(crate) fn or_later(self, other: Option<Self>) -> Self {
+        other.filter(|other| other.is_after(self)).unwrap_or(self)
+    }
+}
+
 pub(crate) struct Acknowledged {
     /// When the newest chunk that went out only once was sent: a sample of the round trip (Karn's rule).
     pub(crate) sample: Option<Instant>,
-    /// When the latest-sent of the delivered chunks was sent.
-    pub(crate) newest: Option<Instant>,
+    /// The latest-sent of the delivered chunks.
+    pub(crate) newest: Option<Sent>,
 }
 
 impl SendQueue {
@@ -84,7 +106,7 @@ impl SendQueue {
             if !front.sent_again {
                 result.sample = result.sample.max(Some(front.sent_at));
             }
-            result.newest = result.newest.max(Some(front.sent_at));
+            result.newest = Some(front.sent().or_later(result.newest));
             if let Some(chunk) = self.chunks.pop_front() {
                 pool.release(chunk.buffer);
             }
@@ -92,15 +114,15 @@ impl SendQueue {
         result
     }
 
-    /// Marks what SACK blocks cover as delivered; says when the latest-sent of the newly marked was sent.
-    pub(crate) fn mark_sacked(&mut self, blocks: &[Option<(Seq, Seq)>; MAX_SACK_BLOCKS]) -> Option<Instant> {
+    /// Marks what SACK blocks cover as delivered; gives the latest-sent of the newly marked.
+    pub(crate) fn mark_sacked(&mut self, blocks: &[Option<(Seq, Seq)>; MAX_SACK_BLOCKS]) -> Option<Sent> {
         let mut newest = None;
         for (start, end) in blocks.iter().flatten() {
             for chunk in &mut self.chunks {
                 if !chunk.sacked && !chunk.first().before(*start) && !chunk.end().after(*end) {
                     chunk.sacked = true;
                     chunk.lost = false;
-                    newest = newest.max(Some(chunk.sent_at));
+                    newest = Some(chunk.sent().or_later(newest));
                 }
             }
         }

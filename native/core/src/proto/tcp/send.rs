@@ -14,7 +14,8 @@ impl TcpFlow {
     pub(super) fn on_ack<I: Io>(&mut self, cx: &mut Context<'_, I>, segment: &Segment<'_>) {
         let ack = segment.tcp.ack;
         let mut newest = None;
-        if ack.after(self.snd_una) {
+        let progress = ack.after(self.snd_una);
+        if progress {
             let acknowledged = self.queue.acknowledge(ack, cx.pool);
             if let Some(sent) = acknowledged.sample {
                 self.round_trip.sample(cx.now.since(sent));
@@ -26,11 +27,15 @@ impl TcpFlow {
             self.rearm_retransmit(cx.now);
         }
         if self.peer.sack && segment.options.sack[0].is_some() {
-            newest = newest.max(self.queue.mark_sacked(&segment.options.sack));
+            newest = match self.queue.mark_sacked(&segment.options.sack) {
+                Some(sacked) => Some(sacked.or_later(newest)),
+                None => newest,
+            };
         }
         if let Some(newest) = newest {
-            self.detect_losses(cx.now, newest);
-        } else if !self.peer.sack && ack == self.snd_una && segment.payload.is_empty() {
+            self.newest_delivered = Some(newest.or_later(self.newest_delivered));
+            self.detect_losses(cx.now);
+        } else if !self.peer.sack && !progress && segment.len() == 0 {
             self.on_duplicate(segment);
         }
         let (seq, window) = (segment.tcp.seq, u32::from(segment.tcp.window) << self.peer.window_scale.unwrap_or(0));
@@ -55,12 +60,15 @@ impl TcpFlow {
         }
     }
 
-    /// RACK (RFC 8985 §6.2): what was sent before `newest` and has not arrived is lost, once reordering is ruled out.
-    pub(super) fn detect_losses(&mut self, now: Instant, newest: Instant) {
+    /// RACK (RFC 8985 §6.2): what was sent before something that has arrived, and has not, is lost, once reordering is ruled out.
+    pub(super) fn detect_losses(&mut self, now: Instant) {
+        let Some(newest) = self.newest_delivered else { return };
         let tolerance = self.round_trip.reorder_window();
         let mut due: Option<Instant> = None;
-        for chunk in self.queue.chunks.iter_mut().filter(|chunk| !chunk.sacked && !chunk.lost && chunk.sent_at < newest)
-        {
+        for chunk in &mut self.queue.chunks {
+            if chunk.sacked || chunk.lost || !newest.is_after(chunk.sent()) {
+                continue;
+            }
             let at = chunk.sent_at + tolerance;
             if at <= now {
                 chunk.lost = true;
@@ -69,7 +77,6 @@ impl TcpFlow {
             }
         }
         self.deadlines.reorder = due;
-        self.newest_delivered = newest;
     }
 
     /// Sends again what was found lost.
@@ -91,8 +98,7 @@ impl TcpFlow {
         chunk.lost = false;
         chunk.sent_again = true;
         chunk.sent_at = cx.now;
-        self.send_data(cx, chunk.first(), chunk.payload());
-        self.queue.chunks.insert(at, chunk);
+        self.send_chunk(cx, at);
     }
 
     /// How much may be read for the guest now: whole segments, unless less is all there is room for and nothing is under way.
@@ -171,6 +177,7 @@ impl TcpFlow {
                     self.send_data(cx, seq, buffer.bytes());
                     self.queue.push(seq, buffer, cx.now);
                     if self.deadlines.retransmit.is_none() {
+                    self.send_chunk(cx, self.queue.chunks.len() - 1);
                         self.rearm_retransmit(cx.now);
                     }
                     self.deadlines.persist = None;

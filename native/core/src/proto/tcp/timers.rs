@@ -16,7 +16,7 @@ impl TcpFlow {
         }
         if due(self.deadlines.reorder) {
             self.deadlines.reorder = None;
-            self.detect_losses(now, self.newest_delivered);
+            self.detect_losses(now);
         }
         if due(self.deadlines.retransmit) {
             self.deadlines.retransmit = None;
@@ -51,14 +51,11 @@ impl TcpFlow {
         if !self.probing && self.retries == 0 {
             // Tail loss probe: the last thing sent, once more. Its acknowledgement shows what is missing.
             self.probing = true;
-            match self.fin_sent {
-                Some(seq) => self.send_fin(cx, seq),
-                None => {
-                    let last = self.queue.chunks.iter().rposition(|chunk| !chunk.sacked);
-                    if let Some(last) = last {
-                        self.send_chunk_again(cx, last);
-                    }
-                }
+            match (self.queue.chunks.iter().rposition(|chunk| !chunk.sacked), self.fin_sent) {
+                // Bytes before FIN: the SACK that they bring shows gaps, one for FIN alone would not.
+                (Some(last), _) => self.send_chunk_again(cx, last),
+                (None, Some(seq)) => self.send_fin(cx, seq),
+                (None, None) => {}
             }
             self.deadlines.retransmit = Some(cx.now + self.round_trip.timeout(0));
             return;
