@@ -124,9 +124,13 @@ impl TcpFlow {
     /// A chunk of the send queue, with the acknowledgement that goes along.
     pub(super) fn send_chunk<I: Io>(&mut self, cx: &mut Context<'_, I>, at: usize) {
         let window = self.inbox.offer();
-        let fields = Fields { flags: Flags::ACK.with(Flags::PSH), seq, ack: self.inbox.next, window };
+        let who = Addresses::new(&self.link, self.guest_port, self.remote, self.remote_port);
+        let mss = self.mss();
+        let Some(chunk) = self.queue.chunks.get(at) else { return };
+        let fields = Fields { flags: Flags::ACK.with(Flags::PSH), seq: chunk.first(), ack: self.inbox.next, window };
         self.ack_due = false;
-        self.emit(cx, fields, &[], payload)
+        // Refused frames are found missing like lost ones.
+        emit(cx.io, &who, fields, &[], chunk.payload(), mss);
     }
 
     pub(super) fn send_fin<I: Io>(&mut self, cx: &mut Context<'_, I>, seq: Seq) {

@@ -11,11 +11,17 @@ pub(crate) const INITIAL_RECEIVE_WINDOW: u32 = 128 << 10;
 pub(crate) const RECEIVE_WINDOW_SCALE: u8 = 6;
 const _: () = assert!((MAX_RECEIVE_WINDOW >> RECEIVE_WINDOW_SCALE) <= 0xffff, "the largest window fits its field");
 
+/// Bytes in order that wait for the host's socket are kept in pieces of this size, whatever the size of their segments.
+pub(crate) const READY_PIECE: usize = 64 << 10;
+
 /// Pieces of data out of order that one flow keeps: a guest that sends one byte out of every two gets no more.
 pub(crate) const MAX_REORDER_PIECES: usize = 512;
 
 /// Unacknowledged bytes towards a guest, whatever window it offers.
 pub(crate) const MAX_IN_FLIGHT: u32 = 4 << 20;
+/// Chunks towards a guest that wait for their acknowledgement: bounds what bookkeeping costs when a far end sends byte by
+/// byte, and the walk over them for each SACK. With whole chunks [`MAX_IN_FLIGHT`] is reached at 64.
+pub(crate) const MAX_CHUNKS: usize = 1024;
 /// Chunks read from a socket for one flow before others get their turn.
 pub(crate) const RECEIVE_BUDGET: usize = 16;
 /// Bytes held for all flows together (host to guest unacknowledged, guest to host not yet taken). Beyond it each flow is held to one
@@ -37,7 +43,7 @@ pub(crate) const MIN_REORDER_WINDOW: Duration = Duration::from_millis(1);
 /// Timeouts in a row before the connection is given up: with the back-off above, about nine minutes (RFC 9293 §3.8.3 asks
 /// for at least 100 s).
 pub(crate) const MAX_RETRIES: u32 = 15;
-/// The same for SYN and SYN-ACK: about 32 s.
+/// The same for SYN and SYN-ACK: about a minute.
 pub(crate) const MAX_SYN_RETRIES: u32 = 7;
 
 /// TIME-WAIT: the link has no length, so this only has to outlive a retransmitted FIN.
@@ -50,5 +56,5 @@ pub(crate) const KEEPALIVE_IDLE_HALF_CLOSED: Duration = Duration::from_secs(75);
 pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 pub(crate) const KEEPALIVE_PROBES: u32 = 6;
 
-/// At most one challenge acknowledgement a flow in this time (RFC 5961 §10).
+/// At most one challenge acknowledgement, or answer to an empty segment that makes no sense, a flow in this time (RFC 5961 §10).
 pub(crate) const CHALLENGE_INTERVAL: Duration = Duration::from_millis(10);

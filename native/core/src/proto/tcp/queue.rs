@@ -2,7 +2,9 @@
 //! sent and the host's socket has not taken yet.
 
 use super::buffer::{Buffer, BufferPool};
-use super::limits::{INITIAL_RECEIVE_WINDOW, MAX_RECEIVE_WINDOW, MAX_REORDER_PIECES, RECEIVE_WINDOW_SCALE};
+use super::limits::{
+    INITIAL_RECEIVE_WINDOW, MAX_RECEIVE_WINDOW, MAX_REORDER_PIECES, READY_PIECE, RECEIVE_WINDOW_SCALE,
+};
 use crate::time::Instant;
 use crate::wire::tcp::{MAX_SACK_BLOCKS, Seq};
 use std::collections::VecDeque;
@@ -33,12 +35,12 @@ impl Chunk {
     pub(crate) fn payload(&self) -> &[u8] {
         &self.buffer.bytes()[self.done..]
     }
-}
-
 
     pub(crate) fn sent(&self) -> Sent {
         Sent { at: self.sent_at, end: self.end() }
     }
+}
+
 /// Lengths inside a flow are bounded far below 4 GiB by its windows.
 pub(crate) fn len32(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
@@ -49,8 +51,6 @@ pub(crate) struct SendQueue {
     pub(crate) chunks: VecDeque<Chunk>,
 }
 
-/// What an acknowledgement freed.
-#[derive(Clone, Copy, Debug, Default)]
 /// A place in the order of sending: the time, and among chunks of one moment (a whole batch has one) the sequence number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
@@ -69,6 +69,8 @@ impl Sent {
     }
 }
 
+/// What an acknowledgement freed.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Acknowledged {
     /// When the newest chunk that went out only once was sent: a sample of the round trip (Karn's rule).
     pub(crate) sample: Option<Instant>,
@@ -221,12 +223,13 @@ impl Inbox {
         field
     }
 
-    /// Whether the edge could move far enough to be worth an acknowledgement of its own (RFC 9293 §3.8.6.2.2).
+    /// Whether the edge could move far enough to be worth an acknowledgement of its own (RFC 9293 §3.8.6.2.2). While much is still
+    /// offered it can wait for the next one that is owed anyway; so it does when the handshake is done.
     pub(crate) fn worth_an_update(&self, mss: usize) -> bool {
         let wanted = self.window.saturating_sub(len32(self.ready_bytes));
         let offered = self.edge.distance_from(self.next);
         wanted.saturating_sub(offered) >= (self.window / 2).min(len32(mss).saturating_mul(2)).max(1)
-            && offered < self.window / 2
+            && offered < self.window / 4
     }
 
     /// Counts bytes in order that the socket took at once; the window doubles when half of it went through since the last time.
@@ -243,7 +246,11 @@ impl Inbox {
     pub(crate) fn keep_ready(&mut self, data: &[u8]) {
         self.next = self.next.add(len32(data.len()));
         self.ready_bytes += data.len();
-        self.ready.push_back(data.to_vec());
+        match self.ready.back_mut() {
+            // A guest that sends single bytes to a slow peer must not make a million pieces of them.
+            Some(last) if last.len() + data.len() <= READY_PIECE => last.extend_from_slice(data),
+            _ => self.ready.push_back(data.to_vec()),
+        }
     }
 
     /// The next bytes for the socket.

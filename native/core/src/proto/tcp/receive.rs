@@ -56,12 +56,12 @@ impl TcpFlow {
         cx.pool.held = cx.pool.held + self.inbox.held() - before;
     }
 
-    /// Gives bytes to the socket. None when the connection is lost (and the flow with it).
-    fn push<I: Io>(&mut self, cx: &mut Context<'_, I>, data: &[u8]) -> Option<usize> {
+    /// Gives bytes to the socket; says how many it took.
+    fn push<I: Io>(&mut self, cx: &mut Context<'_, I>, data: &[u8]) -> usize {
         match cx.io.tcp_send(self.id, data) {
             Ok(taken) => {
                 self.socket.writable = taken == data.len();
-                Some(taken)
+                taken
             }
             Err(_) => {
                 self.host_broke();

@@ -65,13 +65,13 @@ impl TcpFlow {
         if ack.after(self.snd_nxt) {
             // Something not sent yet (RFC 5961 §5.2).
             cx.drops.count(DropReason::TcpUnacceptable);
-            self.ack_due = true;
+            self.correct(cx, segment);
             return;
         }
         if !self.acceptable(segment) {
             // A repetition, a keep-alive probe, or a lie: our view of the sequence space is the answer.
             cx.drops.count(DropReason::TcpUnacceptable);
-            self.ack_due = true;
+            self.correct(cx, segment);
             // A repetition still carries a valid acknowledgement.
             if segment.tcp.seq.before(self.inbox.next) && !ack.before(self.snd_una) {
                 self.on_ack(cx, segment);
@@ -101,8 +101,22 @@ impl TcpFlow {
         !last.before(self.inbox.next) && !seq.after(self.inbox.edge())
     }
 
+    /// Answers a segment that does not fit with our view of the sequence space.
+    fn correct<I: Io>(&mut self, cx: &mut Context<'_, I>, segment: &Segment<'_>) {
+        if segment.len() > 0 {
+            self.ack_due = true;
+        } else {
+            // Two sides that disagree would answer each other's empty segments for ever.
+            self.acknowledge_rarely(cx);
+        }
+    }
+
     fn challenge<I: Io>(&mut self, cx: &mut Context<'_, I>) {
         cx.drops.count(DropReason::TcpChallenged);
+        self.acknowledge_rarely(cx);
+    }
+
+    fn acknowledge_rarely<I: Io>(&mut self, cx: &mut Context<'_, I>) {
         if cx.now.since(self.last_challenge) >= CHALLENGE_INTERVAL {
             self.last_challenge = cx.now;
             self.send_ack(cx);

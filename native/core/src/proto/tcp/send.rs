@@ -1,7 +1,7 @@
 //! Host to guest: reading the socket at the guest's pace, acknowledgements, repair.
 
 use super::buffer::CHUNK;
-use super::limits::{MAX_HELD_BYTES, MAX_IN_FLIGHT, RECEIVE_BUDGET};
+use super::limits::{MAX_CHUNKS, MAX_HELD_BYTES, MAX_IN_FLIGHT, RECEIVE_BUDGET};
 use super::queue::len32;
 use super::{Segment, State, TcpFlow};
 use crate::proto::{Context, Io};
@@ -93,8 +93,7 @@ impl TcpFlow {
     }
 
     pub(super) fn send_chunk_again<I: Io>(&mut self, cx: &mut Context<'_, I>, at: usize) {
-        // Taken out and put back: the bytes stay where they are, only the borrow moves.
-        let Some(mut chunk) = self.queue.chunks.remove(at) else { return };
+        let Some(chunk) = self.queue.chunks.get_mut(at) else { return };
         chunk.lost = false;
         chunk.sent_again = true;
         chunk.sent_at = cx.now;
@@ -103,6 +102,9 @@ impl TcpFlow {
 
     /// How much may be read for the guest now: whole segments, unless less is all there is room for and nothing is under way.
     fn room(&self, held: usize) -> usize {
+        if self.queue.chunks.len() >= MAX_CHUNKS {
+            return 0;
+        }
         let mss = self.mss();
         let mut limit = self.snd_wnd.min(MAX_IN_FLIGHT);
         if held >= MAX_HELD_BYTES {
@@ -157,6 +159,10 @@ impl TcpFlow {
 
     fn pull<I: Io>(&mut self, cx: &mut Context<'_, I>) -> bool {
         for _ in 0..RECEIVE_BUDGET {
+            if self.socket.ended && self.socket.broken {
+                self.host_lost(cx);
+                return false;
+            }
             if !self.socket.readable || self.socket.ended {
                 return false;
             }
@@ -165,22 +171,24 @@ impl TcpFlow {
                 return false;
             }
             let mut bytes = cx.pool.take();
-            if self.socket.ended && self.socket.broken {
-                self.host_lost(cx);
-                return false;
-            }
             match cx.io.tcp_receive(self.id, &mut bytes[..room]) {
                 Ok(Received::Data(len)) => {
                     let seq = self.snd_nxt;
                     let buffer = cx.pool.keep(bytes, len);
                     self.snd_nxt = seq.add(len32(len));
-                    self.send_data(cx, seq, buffer.bytes());
                     self.queue.push(seq, buffer, cx.now);
-                    if self.deadlines.retransmit.is_none() {
                     self.send_chunk(cx, self.queue.chunks.len() - 1);
+                    if self.deadlines.retransmit.is_none() {
                         self.rearm_retransmit(cx.now);
                     }
                     self.deadlines.persist = None;
+                }
+                // Of a broken connection everything has been read now. (Its error may have been taken by whoever reported it;
+                // what is left then looks like an orderly end.)
+                Ok(Received::Empty | Received::Closed) | Err(_) if self.socket.broken => {
+                    cx.pool.give_back(bytes);
+                    self.host_lost(cx);
+                    return false;
                 }
                 Ok(Received::Empty) => {
                     cx.pool.give_back(bytes);
@@ -190,14 +198,7 @@ impl TcpFlow {
                     cx.pool.give_back(bytes);
                     self.socket.ended = true;
                 }
-                // Of a broken connection everything has been read now. (Its error may have been taken by whoever reported it;
-                // what is left then looks like an orderly end.)
-                Ok(Received::Empty | Received::Closed) | Err(_) if self.socket.broken => {
-                    cx.pool.give_back(bytes);
-                    self.host_lost(cx);
-                    return false;
-                }
-                Err(error) => {
+                Err(_) => {
                     cx.pool.give_back(bytes);
                     self.host_lost(cx);
                     return false;

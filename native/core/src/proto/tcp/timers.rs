@@ -1,6 +1,8 @@
 //! What time brings: probes, timeouts, keep-alives.
 
-use super::limits::{KEEPALIVE_IDLE, KEEPALIVE_IDLE_HALF_CLOSED, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, MAX_RETRIES};
+use super::limits::{
+    KEEPALIVE_IDLE, KEEPALIVE_IDLE_HALF_CLOSED, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, MAX_RETRIES, MAX_RTO,
+};
 use super::{State, TcpFlow};
 use crate::proto::{Context, Io};
 use crate::time::Instant;
@@ -62,8 +64,12 @@ impl TcpFlow {
         }
         self.retries += 1;
         if self.retries > MAX_RETRIES {
-            self.give_up(cx);
-            return;
+            // A guest that took its window back and still answers is slow, not dead: RFC 9293 §3.8.6.1 keeps it.
+            if self.snd_wnd > 0 || cx.now.since(self.last_heard) > MAX_RTO * 2 {
+                self.give_up(cx);
+                return;
+            }
+            self.retries = MAX_RETRIES;
         }
         // RFC 6298 §5.4: the first of what is missing now, the rest as its acknowledgements come. What SACK had marked may have
         // been forgotten by its keeper (RFC 2018 §8).
