@@ -1,28 +1,24 @@
 //! What the owner of an engine holds. Every call is a closure that the loop's thread runs between two batches; the caller
 //! waits for its answer, which takes microseconds, and gets [`EngineError::Stopped`] when there is nobody to answer.
 
-use crate::clock::Clock;
 use crate::endpoints::{EndpointSpec, NetworkSpec};
 use crate::error::EngineError;
 use crate::events::{Event, EventKind, EventQueue};
 use crate::limits::{CALL_PATIENCE, DEFAULT_MAX_FLOWS};
-use crate::ports::{Ports, Source};
-use crate::publish::{PublishSpec, reserve};
-use crate::run::Loop;
+use crate::publish::PublishSpec;
+use crate::run::{Loop, LoopOptions};
 use crate::snapshot::Snapshot;
-use slotmap::{SecondaryMap, SlotMap};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use unet_core::switch::HostAccess;
-use unet_core::{Instant, Stack, StackConfig};
-use unet_sys::event::{Interest, Poller, Waker};
-use unet_sys::{fdpass, namespace, signal};
+use unet_sys::event::Waker;
+use unet_sys::signal;
 
 /// What an engine is made with.
 #[derive(Clone, Debug)]
@@ -32,9 +28,6 @@ pub struct EngineOptions {
     /// Flows of all guests together; none: 65,536.
     pub max_flows: Option<usize>,
 }
-
-/// Launchers that may wait to be accepted.
-const HANDOFF_BACKLOG: i32 = 128;
 
 type Call = Box<dyn FnOnce(&mut Loop) + Send>;
 
@@ -52,6 +45,14 @@ impl std::fmt::Debug for Mailbox {
 }
 
 impl Mailbox {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self { calls: Mutex::default(), waker: Waker::new()?, closed: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn waker(&self) -> BorrowedFd<'_> {
+        self.waker.fd()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -88,35 +89,13 @@ impl Engine {
     /// # Errors
     /// What the system refused: the socket's directory, descriptors, a thread.
     pub fn start(options: &EngineOptions, tell: Box<dyn Fn() + Send + Sync>) -> Result<Self, EngineError> {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|error| io::Error::other(error.to_string()))?;
-        let handoff = bind_handoff(&options.handoff_socket)?;
-        let poller = Poller::new()?;
-        let mailbox =
-            Arc::new(Mailbox { calls: Mutex::default(), waker: Waker::new()?, closed: AtomicBool::new(false) });
+        let mailbox = Arc::new(Mailbox::new()?);
         let events = Arc::new(EventQueue::new(tell));
-        let mut ports = Ports::new(poller);
-        ports.watch(mailbox.waker.fd(), Source::Waker, Interest::Read)?;
-        ports.watch(handoff.as_fd(), Source::Handoff, Interest::Read)?;
-        let config = StackConfig { secret, max_flows: options.max_flows.unwrap_or(DEFAULT_MAX_FLOWS) };
-        let engine = Loop {
-            clock: Clock::start(),
-            stack: Stack::new(&config),
-            ports,
-            events: Arc::clone(&events),
-            mailbox: Arc::clone(&mailbox),
-            handoff,
-            uid: namespace::caller().0.as_raw(),
-            networks: HashMap::new(),
-            endpoints: HashMap::new(),
-            names: SecondaryMap::new(),
-            launchers: SlotMap::with_key(),
-            listeners: SlotMap::with_key(),
-            reserve: Some(reserve()?),
-            wakeups: 0,
-            frame: Loop::new_frame_buffer(),
-            next_sweep: Instant::ZERO,
+        let settings = LoopOptions {
+            handoff_socket: options.handoff_socket.clone(),
+            max_flows: options.max_flows.unwrap_or(DEFAULT_MAX_FLOWS),
         };
+        let engine = Loop::new(&settings, Arc::clone(&mailbox), Arc::clone(&events))?;
         let thread = {
             let (mailbox, events) = (Arc::clone(&mailbox), Arc::clone(&events));
             std::thread::Builder::new().name("unet-engine".into()).spawn(move || keep(engine, &mailbox, &events))?
@@ -286,13 +265,4 @@ fn keep(mut engine: Loop, mailbox: &Mailbox, events: &EventQueue) {
     if let Some(message) = message {
         events.push(None, EventKind::Fatal { message });
     }
-}
-
-fn bind_handoff(path: &Path) -> io::Result<std::os::fd::OwnedFd> {
-    match std::fs::remove_file(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    fdpass::listen_at(path, HANDOFF_BACKLOG, true)
 }

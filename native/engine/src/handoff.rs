@@ -15,6 +15,7 @@ use crate::run::Loop;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use unet_core::Instant;
 use unet_sys::event::Interest;
 use unet_sys::fdpass::{self, MAX_PACKET};
@@ -245,4 +246,17 @@ impl Loop {
 /// Compares without telling by its time how much was right.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |different, (a, b)| different | (a ^ b)) == 0
+}
+
+/// Launchers that may wait to be accepted.
+const BACKLOG: i32 = 128;
+
+/// Listens at `path`; a socket that a dead process left there is replaced.
+pub(crate) fn bind_handoff(path: &Path) -> io::Result<OwnedFd> {
+    match std::fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    fdpass::listen_at(path, BACKLOG, true)
 }

@@ -27,6 +27,8 @@ mod run;
 mod snapshot;
 mod streams;
 mod tap;
+#[cfg(test)]
+mod tests;
 
 pub use endpoints::{EndpointSpec, NetworkSpec};
 pub use error::EngineError;

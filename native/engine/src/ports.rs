@@ -73,6 +73,11 @@ impl Ports {
         self.sources.remove(id);
     }
 
+    #[cfg(test)]
+    pub(crate) fn source_count(&self) -> usize {
+        self.sources.len()
+    }
+
     pub(crate) fn source(&self, token: u64) -> Option<Source> {
         self.sources.get(KeyData::from_ffi(token).into()).copied()
     }

@@ -6,21 +6,22 @@ use crate::endpoints::Endpoint;
 use crate::error::{EngineError, uplink_error};
 use crate::events::{EventKind, EventQueue};
 use crate::handle::Mailbox;
-use crate::handoff::Launcher;
+use crate::handoff::{Launcher, bind_handoff};
 use crate::limits::{DATAGRAM_BUDGET, FAULT_RELEASE, SWEEP, TAP_BUDGET};
 use crate::ports::{DnsStreamId, LauncherId, ListenerId, Ports, Source};
-use crate::publish::Listener;
+use crate::publish::{Listener, reserve};
 use crate::tap::FRAME_BUFFER;
 use slotmap::{SecondaryMap, SlotMap};
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use unet_core::wire::vnet::Vnet;
-use unet_core::{BindingId, DropReason, EndpointId, FlowId, Instant, NetworkId, Stack};
-use unet_sys::event::Ready;
-use unet_sys::tap_io;
+use unet_core::{BindingId, DropReason, EndpointId, FlowId, Instant, NetworkId, Stack, StackConfig};
+use unet_sys::event::{Interest, Poller, Ready};
+use unet_sys::{namespace, tap_io};
 
 /// Everything that the engine's thread owns.
 #[derive(Debug)]
@@ -41,43 +42,85 @@ pub(crate) struct Loop {
     /// A place in the descriptor table for callers that must be turned away.
     pub(crate) reserve: Option<OwnedFd>,
     pub(crate) wakeups: u64,
-    pub(crate) frame: Box<[u8]>,
-    pub(crate) next_sweep: Instant,
+    /// What is read goes here first.
+    frame: Box<[u8]>,
+    /// Kept between turns for its memory.
+    ready: Vec<Ready>,
+    next_sweep: Instant,
+}
+
+/// What a loop is made with.
+#[derive(Debug)]
+pub(crate) struct LoopOptions {
+    pub(crate) handoff_socket: PathBuf,
+    pub(crate) max_flows: usize,
 }
 
 impl Loop {
-    pub(crate) fn new_frame_buffer() -> Box<[u8]> {
-        vec![0; FRAME_BUFFER].into_boxed_slice()
+    pub(crate) fn new(
+        options: &LoopOptions,
+        mailbox: Arc<Mailbox>,
+        events: Arc<EventQueue>,
+    ) -> Result<Self, EngineError> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|error| io::Error::other(error.to_string()))?;
+        let handoff = bind_handoff(&options.handoff_socket)?;
+        let mut ports = Ports::new(Poller::new()?);
+        ports.watch(mailbox.waker(), Source::Waker, Interest::Read)?;
+        ports.watch(handoff.as_fd(), Source::Handoff, Interest::Read)?;
+        Ok(Self {
+            clock: Clock::start(),
+            stack: Stack::new(&StackConfig { secret, max_flows: options.max_flows }),
+            ports,
+            events,
+            mailbox,
+            handoff,
+            uid: namespace::caller().0.as_raw(),
+            networks: HashMap::new(),
+            endpoints: HashMap::new(),
+            names: SecondaryMap::new(),
+            launchers: SlotMap::with_key(),
+            listeners: SlotMap::with_key(),
+            reserve: Some(reserve()?),
+            wakeups: 0,
+            frame: vec![0; FRAME_BUFFER].into_boxed_slice(),
+            ready: Vec::new(),
+            next_sweep: Instant::ZERO,
+        })
     }
 
     /// Runs until the mailbox is closed.
     pub(crate) fn run(&mut self) -> Result<(), EngineError> {
-        let mut ready = Vec::new();
-        loop {
-            ready.clear();
+        while !self.mailbox.is_closed() {
             let limit = self.patience();
-            self.ports.poller.wait(limit, &mut ready)?;
-            self.wakeups += 1;
-            let now = self.clock.now();
-            self.ports.dns.set_now(now);
-            for &event in &ready {
-                self.dispatch(event);
-            }
-            if self.mailbox.is_closed() {
-                return Ok(());
-            }
-            self.release_held_frames();
-            let now = self.clock.now();
-            if self.stack.next_timeout().is_some_and(|at| at <= now) {
-                self.stack.on_timeout(&mut self.ports, now);
-            }
-            self.stack.flush(&mut self.ports, now);
-            self.pass_questions_on();
-            if now >= self.next_sweep {
-                self.next_sweep = now + SWEEP;
-                self.sweep(now);
-            }
+            self.turn(limit)?;
         }
+        Ok(())
+    }
+
+    /// One round: waits for at most `limit` (none: for ever), does all there is to do.
+    pub(crate) fn turn(&mut self, limit: Option<Duration>) -> Result<(), EngineError> {
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.clear();
+        self.ports.poller.wait(limit, &mut ready)?;
+        self.wakeups += 1;
+        self.ports.dns.set_now(self.clock.now());
+        for &event in &ready {
+            self.dispatch(event);
+        }
+        self.ready = ready;
+        self.release_held_frames();
+        let now = self.clock.now();
+        if self.stack.next_timeout().is_some_and(|at| at <= now) {
+            self.stack.on_timeout(&mut self.ports, now);
+        }
+        self.stack.flush(&mut self.ports, now);
+        self.pass_questions_on();
+        if now >= self.next_sweep {
+            self.next_sweep = now + SWEEP;
+            self.sweep(now);
+        }
+        Ok(())
     }
 
     fn patience(&self) -> Option<Duration> {
