@@ -90,11 +90,12 @@ impl TcpFlow {
             self.inbox.next = self.inbox.next.add(1);
             self.guest_closed_first = self.fin_sent.is_none();
             self.ack_due = true;
-            self.arm_keepalive(cx.now);
         }
         if self.inbox.fin.is_some_and(|fin| self.inbox.next.after(fin)) && self.inbox.is_drained() && !self.socket.shut
         {
             self.socket.shut = true;
+            // Not before: a guest that has forgotten the connection answers with a reset, and bytes that still wait here would be lost.
+            self.arm_keepalive(cx.now);
             cx.io.tcp_shutdown(self.id);
         }
         if !self.ack_due && self.inbox.worth_an_update(self.mss()) && self.state == State::Established {
