@@ -72,6 +72,7 @@ export class Unet {
       mtu: options.mtu ?? null,
       hostAccess: { all, ports: [...ports] },
       offload: true,
+      faults: null,
     });
     const environment = guestEnvironment(process.env, launch.hostname, options.env ?? {}, false);
     await startDetached(findLauncher(), completeSpec(launch, environment));

@@ -17,6 +17,8 @@ const noNul = v.check((text: string) => !text.includes('\0'), 'must not contain 
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max), noNul);
 const port = (min: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(65_535));
 
+const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+
 const portRequest = v.strictObject({
   hostAddress: v.nullable(v.pipe(v.string(), v.ip())),
   hostPort: v.nullable(
@@ -58,6 +60,7 @@ export const createContainerSchema = v.strictObject({
     ports: v.pipe(v.array(port(1)), v.maxLength(MAX_HOST_ACCESS_PORTS)),
   }),
   offload: v.boolean(),
+  faults: v.nullable(v.strictObject({ loss: share, duplicate: share, reorder: share })),
 });
 export type CreateContainer = v.InferOutput<typeof createContainerSchema>;
 

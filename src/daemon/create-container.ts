@@ -64,6 +64,7 @@ export function endpointSpec(record: ContainerRecord): EndpointSpec {
     mtu: network.mtu,
     hostAccessAll: request.hostAccess.all,
     hostAccessPorts: [...request.hostAccess.ports],
+    ...(request.faults && { faults: request.faults }),
   };
 }
 

@@ -52,6 +52,8 @@ export interface EndpointSpec {
   readonly hostAccessAll: boolean;
   /** Ports on the gateway's address that open flows to the host's loopback. */
   readonly hostAccessPorts: number[];
+  /** Faults on purpose, in each direction; absent: none. */
+  readonly faults?: { readonly loss: number; readonly duplicate: number; readonly reorder: number };
 }
 
 export interface PublishSpec {

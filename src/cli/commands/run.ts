@@ -54,6 +54,7 @@ export function addRun(program: Command, context: Context, done: (status: number
       collect,
     )
     .option('--offload <on|off>', 'off: plain frames, to find out whether offloads are to blame', 'on')
+    .option('--fault <faults>', 'a bad link, each way: loss=PERCENT%,reorder=PERCENT%,duplicate=PERCENT%')
     .option('--net, --network <network>', 'network to join; so far only the default one, bridge', 'bridge')
     .addHelpText('after', HELP_AFTER)
     .action(async (argv: string[], options: RunOptions & { network: string }) => {
