@@ -3,8 +3,8 @@
 //! # Theory of operation
 //!
 //! Everything that does not depend on the daemon is done before its "go" is waited for; the three /etc files are mounted after
-//! it, because the daemon writes them until then. Then the masks, the working directory again (one opened before the mask
-//! would bypass it), capabilities, and the command.
+//! it, because the daemon writes them until then. Then the masks, capabilities, the working directory again (one opened before the
+//! mask would bypass it), and the command.
 //!
 //! Init is non-dumpable, so that the guest can neither trace it nor take its descriptors. It has every signal blocked: the terminal's
 //! keys reach the command itself, which is in the same process group, and what is meant for the command from outside
@@ -65,8 +65,9 @@ fn start_and_wait(
     };
     etc.show(&spec.etc)?;
     mounts::mask(&spec.mask)?;
-    std::env::set_current_dir(&spec.cwd).map_err(|error| refused_directory(spec, &error))?;
     give_up_privileges(spec.user)?;
+    // Without capabilities, which would let it into a masked directory.
+    std::env::set_current_dir(&spec.cwd).map_err(|error| refused_directory(spec, &error))?;
 
     let (mut exec_report, exec_reporter) = io::pipe().step(what)?;
     let command = match fork(Parent::Caller) {

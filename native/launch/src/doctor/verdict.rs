@@ -170,7 +170,7 @@ fn etc(guest: &GuestFacts) -> Probe {
             id,
             title,
             Grade::Ok,
-            "a directory of links and binds, because the kernel refuses an overlay (Linux 5.11 allows it)",
+            "a directory of links and binds, because the kernel refuses an overlay (before Linux 5.11, or in a container)",
             None,
         ),
         Some(Err(text)) => probe(id, title, Grade::Fail, text.clone(), None),
