@@ -29,6 +29,16 @@ impl Channel {
         fdpass::send(self.socket.as_fd(), &bytes, fd, false)
     }
 
+    /// Ends the conversation so that the other end still gets everything that was sent to it. A socket that is closed with
+    /// unread packets makes the other end's next receive fail with ECONNRESET, ahead of what lies ready for it there.
+    pub(crate) fn close(self) {
+        // From here on the other end cannot send, so what is read now is all there is.
+        if fdpass::stop_receiving(self.socket.as_fd()).is_ok() {
+            let mut buffer = vec![0; fdpass::MAX_PACKET];
+            while let Ok(Some(_)) = fdpass::receive(self.socket.as_fd(), &mut buffer, true) {}
+        }
+    }
+
     /// The next message; `None` at the end. With `wait` false and nothing there, `WouldBlock`.
     pub(crate) fn receive<T: DeserializeOwned>(&self, wait: bool) -> io::Result<Option<(T, Option<OwnedFd>)>> {
         let mut buffer = vec![0; fdpass::MAX_PACKET];

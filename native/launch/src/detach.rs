@@ -5,7 +5,7 @@
 //! who reads the launcher's output waits for it), `/` as its directory, and depends on no other process.
 
 use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, PipeReader, PipeWriter, Write};
 use std::os::fd::AsFd;
 
 use serde::{Deserialize, Serialize};
@@ -41,11 +41,11 @@ pub(crate) fn start(spec: &Spec) -> Result<()> {
     }
 }
 
-fn hear(mut news: PipeReader) -> Result<()> {
-    let mut text = String::new();
-    news.read_to_string(&mut text).step("cannot hear the supervisor")?;
-    for line in text.lines() {
-        match serde_json::from_str(line).step("cannot understand the supervisor")? {
+/// Reads no further than the end of the story: init has a copy of the pipe's other end, so the end of the pipe is that of the guest.
+fn hear(news: PipeReader) -> Result<()> {
+    for line in BufReader::new(news).lines() {
+        let line = line.step("cannot hear the supervisor")?;
+        match serde_json::from_str(&line).step("cannot understand the supervisor")? {
             News::Warning(text) => say::warning(&text),
             News::Started => return Ok(()),
             News::Failed(failure) => return Err(failure),

@@ -21,6 +21,8 @@ pub(crate) struct Handoff<'a> {
     channel: Option<Channel>,
     /// Ours for as long as the guest lives.
     tap: Option<(Device, OwnedFd)>,
+    /// The command's number on the host, once it runs.
+    command: Option<i32>,
     /// `Some` while there is no engine that has the TAP.
     retry_at: Option<Instant>,
     pause: Duration,
@@ -28,7 +30,7 @@ pub(crate) struct Handoff<'a> {
 
 impl<'a> Handoff<'a> {
     pub(crate) fn new(spec: &'a Spec) -> Self {
-        Self { spec, channel: None, tap: None, retry_at: None, pause: FIRST_PAUSE }
+        Self { spec, channel: None, tap: None, command: None, retry_at: None, pause: FIRST_PAUSE }
     }
 
     pub(crate) fn connect(&mut self) -> Result<()> {
@@ -84,8 +86,16 @@ impl<'a> Handoff<'a> {
         }
     }
 
+    /// The command runs. Said again to every later engine, whose owner may never have learned its number.
+    pub(crate) fn started(&mut self, pid: i32) {
+        self.command = Some(pid);
+        self.tell(&ToEngine::Started { pid });
+    }
+
     pub(crate) fn close(&mut self) {
-        self.channel = None;
+        if let Some(channel) = self.channel.take() {
+            channel.close();
+        }
     }
 
     /// When to try again; `None` while all is well.
@@ -114,5 +124,8 @@ impl<'a> Handoff<'a> {
 
     pub(crate) fn attached_again(&mut self) {
         self.pause = FIRST_PAUSE;
+        if let Some(pid) = self.command {
+            self.tell(&ToEngine::Started { pid });
+        }
     }
 }

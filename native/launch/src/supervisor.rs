@@ -185,7 +185,7 @@ impl<'a> Supervisor<'a> {
                     self.command = Some(handle);
                     // Init waits for this; if it cannot be told it is dead, which the loop will see.
                     let _ = self.inside.send(&ToInside::Noted, None);
-                    self.handoff.tell(&ToEngine::Started { pid: pid.unwrap_or(0) });
+                    self.handoff.started(pid.unwrap_or(0));
                     self.reporter.started();
                     return Ok(());
                 }
@@ -365,8 +365,9 @@ impl<'a> Supervisor<'a> {
             Ok(Some((message, fd))) => self.events.push_back(Event::Inside(message, fd)),
             Ok(None) => self.inside_ended = true,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // The other end died with a message of ours unread.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => self.inside_ended = true,
+            // The other end died with a message of ours unread. The kernel says so before it gives out what the other end
+            // said last, and only once.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
             Err(error) => return Err(error),
         }
         Ok(())

@@ -134,6 +134,7 @@ fn a_guest_outlives_its_engine_and_is_handed_to_the_next() {
     );
     assert!(world.run(&world.detached(&script)).status.success());
     let first = engine.expect("attach");
+    let started = engine.expect("started");
     until("the command runs", || world.dir.join("ready").exists());
     engine.die();
     // With nobody there frames wait, and the ping with them.
@@ -151,6 +152,7 @@ fn a_guest_outlives_its_engine_and_is_handed_to_the_next() {
     for field in ["ticket", "containerId", "pid", "device"] {
         assert_eq!(again[field], first[field], "{field}");
     }
+    assert_eq!(engine.expect("started"), started, "a new daemon may not know the number");
     assert_eq!(unet_sys::tap_create::flags_of(engine.tap().as_fd()).unwrap() & 0x5002, 0x5002);
     let frames = engine.answer_one_ping(12);
     assert!(!frames.is_empty());

@@ -117,6 +117,8 @@ fn keys_and_job_control() {
     let words = world.launch_words(&world.spec("echo up; read line; echo \"<$line>\""));
     shell.type_(&format!("{words} &\n"));
     shell.expect("up\r\n");
+    // A shell tells of it before its next prompt.
+    std::thread::sleep(std::time::Duration::from_millis(500));
     shell.type_("\n");
     shell.expect("Stopped");
     shell.type_("fg\n");

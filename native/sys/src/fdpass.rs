@@ -13,8 +13,8 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
-    UnixAddr, accept4, bind, connect, listen, recvmsg, sendmsg, socket, socketpair,
+    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr,
+    accept4, bind, connect, listen, recvmsg, sendmsg, shutdown, socket, socketpair,
 };
 
 /// The longest packet that is sent or taken.
@@ -33,12 +33,7 @@ pub struct Packet {
 
 /// A pair of connected SEQPACKET sockets, both close-on-exec, both blocking.
 pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(socketpair(
-        AddressFamily::Unix,
-        SockType::SeqPacket,
-        None,
-        SockFlag::SOCK_CLOEXEC,
-    )?)
+    Ok(socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?)
 }
 
 /// Binds and listens at `path`. The caller has removed a stale socket and holds whatever lock makes that safe.
@@ -67,24 +62,14 @@ pub fn accept(listener: BorrowedFd<'_>, nonblocking: bool) -> io::Result<OwnedFd
 
 /// Connects to the listener at `path`. The socket is close-on-exec and blocking.
 pub fn connect_to(path: &Path) -> io::Result<OwnedFd> {
-    let fd = socket(
-        AddressFamily::Unix,
-        SockType::SeqPacket,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
+    let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
     let parent = ParentDirectory::open(path)?;
     connect(fd.as_raw_fd(), &parent.address()?)?;
     Ok(fd)
 }
 
 /// Sends one packet, with a descriptor when one is given. `flags` may hold `MSG_DONTWAIT`; `MSG_NOSIGNAL` is always set.
-pub fn send(
-    socket: BorrowedFd<'_>,
-    bytes: &[u8],
-    fd: Option<BorrowedFd<'_>>,
-    dont_wait: bool,
-) -> io::Result<()> {
+pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'_>>, dont_wait: bool) -> io::Result<()> {
     if bytes.len() > MAX_PACKET {
         return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
     }
@@ -106,11 +91,7 @@ pub fn send(
 
 /// Receives one packet into `buffer`. `Ok(None)` is the end of the stream. A packet that did not fit is `InvalidData`
 /// (its descriptors are closed), because half a message means nothing.
-pub fn receive(
-    socket: BorrowedFd<'_>,
-    buffer: &mut [u8],
-    dont_wait: bool,
-) -> io::Result<Option<Packet>> {
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], dont_wait: bool) -> io::Result<Option<Packet>> {
     let mut flags = MsgFlags::MSG_CMSG_CLOEXEC;
     if dont_wait {
         flags |= MsgFlags::MSG_DONTWAIT;
@@ -124,9 +105,7 @@ pub fn receive(
             Err(errno) => return Err(errno.into()),
         }
     };
-    let cut = message
-        .flags
-        .intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC);
+    let cut = message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC);
     let length = message.bytes;
     let mut fds = Vec::new();
     // A control buffer that was cut still names the descriptors that did arrive: they must be owned before any return.
@@ -134,26 +113,22 @@ pub fn receive(
         for control in messages {
             if let ControlMessageOwned::ScmRights(raw) = control {
                 // SAFETY: the kernel has just installed these descriptors for us, nothing else owns them.
-                fds.extend(
-                    raw.into_iter()
-                        .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
-                );
+                fds.extend(raw.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
             }
         }
     }
     if cut {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "the packet is too long",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the packet is too long"));
     }
     if length == 0 && fds.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Packet {
-        length,
-        fd: fds.into_iter().next(),
-    }))
+    Ok(Some(Packet { length, fd: fds.into_iter().next() }))
+}
+
+/// Lets the other end send no more. What it sent before can still be received.
+pub fn stop_receiving(socket: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(shutdown(socket.as_raw_fd(), Shutdown::Read)?)
 }
 
 /// An address below an open directory. `sun_path` holds 108 bytes and a state directory may be deeper, so a long path is
@@ -169,28 +144,18 @@ const SUN_PATH_MAX: usize = 107;
 impl ParentDirectory {
     fn open(path: &Path) -> io::Result<Self> {
         if path.as_os_str().as_bytes().len() <= SUN_PATH_MAX {
-            return Ok(Self {
-                path: path.to_owned(),
-                _directory: None,
-            });
+            return Ok(Self { path: path.to_owned(), _directory: None });
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         };
         let directory = nix::fcntl::open(
             parent,
-            nix::fcntl::OFlag::O_PATH
-                | nix::fcntl::OFlag::O_DIRECTORY
-                | nix::fcntl::OFlag::O_CLOEXEC,
+            nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_DIRECTORY | nix::fcntl::OFlag::O_CLOEXEC,
             nix::sys::stat::Mode::empty(),
         )?;
-        let path = Path::new("/proc/self/fd")
-            .join(directory.as_raw_fd().to_string())
-            .join(name);
-        Ok(Self {
-            path,
-            _directory: Some(directory),
-        })
+        let path = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+        Ok(Self { path, _directory: Some(directory) })
     }
 
     fn address(&self) -> io::Result<UnixAddr> {
@@ -220,10 +185,7 @@ mod tests {
         let packet = receive(b.as_fd(), &mut buffer, true).unwrap().unwrap();
         assert_eq!(&buffer[..packet.length], b"two");
         assert!(packet.fd.is_none());
-        assert_eq!(
-            receive(b.as_fd(), &mut buffer, true).unwrap_err().kind(),
-            io::ErrorKind::WouldBlock
-        );
+        assert_eq!(receive(b.as_fd(), &mut buffer, true).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(a);
         assert!(receive(b.as_fd(), &mut buffer, true).unwrap().is_none());
     }
@@ -235,12 +197,24 @@ mod tests {
         send(a.as_fd(), b"longer than four", Some(write.as_fd()), false).unwrap();
         drop(write);
         let mut buffer = [0; 4];
-        assert_eq!(
-            receive(b.as_fd(), &mut buffer, true).unwrap_err().kind(),
-            io::ErrorKind::InvalidData
-        );
+        assert_eq!(receive(b.as_fd(), &mut buffer, true).unwrap_err().kind(), io::ErrorKind::InvalidData);
         // The only writer left was in the packet: the pipe is at its end.
         assert_eq!(nix::unistd::read(&read, &mut [0; 1]).unwrap(), 0);
+    }
+
+    #[test]
+    fn last_words_survive_a_close_that_stops_receiving_first() {
+        let (a, b) = pair().unwrap();
+        send(b.as_fd(), b"never read", None, false).unwrap();
+        send(a.as_fd(), b"last words", None, false).unwrap();
+        stop_receiving(a.as_fd()).unwrap();
+        assert_eq!(send(b.as_fd(), b"too late", None, false).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        let mut buffer = [0; 16];
+        while let Ok(Some(_)) = receive(a.as_fd(), &mut buffer, true) {}
+        drop(a);
+        let packet = receive(b.as_fd(), &mut buffer, true).unwrap().unwrap();
+        assert_eq!(&buffer[..packet.length], b"last words");
+        assert!(receive(b.as_fd(), &mut buffer, true).unwrap().is_none());
     }
 
     #[test]
@@ -254,13 +228,7 @@ mod tests {
         let server = accept(listener.as_fd(), true).unwrap();
         send(client.as_fd(), b"hello", None, false).unwrap();
         let mut buffer = [0; 8];
-        assert_eq!(
-            receive(server.as_fd(), &mut buffer, false)
-                .unwrap()
-                .unwrap()
-                .length,
-            5
-        );
+        assert_eq!(receive(server.as_fd(), &mut buffer, false).unwrap().unwrap().length, 5);
         std::fs::remove_dir_all(&base).unwrap();
     }
 }
