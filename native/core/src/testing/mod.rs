@@ -7,19 +7,26 @@
 //! | [`TestIo`] | both in one, as the stack wants them |
 //! | [`VirtualClock`] | time that moves when it is told to |
 //! | [`frames`] | frames as a guest would write them, and what one of them says |
+//! | [`hostile`], [`model`] | worlds driven by a byte string, for property tests and fuzzing |
 //! | [`PcapWriter`] | keeps a failing case as a file that other tools read |
 //!
 //! Nothing here reads a clock, draws random numbers or opens a socket: a test that uses only this is repeatable.
 
 mod clock;
 pub mod frames;
+mod hostile;
 mod loopback;
+mod model;
 mod pcap;
+mod script;
 mod uplink;
 
 pub use clock::VirtualClock;
+pub use hostile::hostile;
 pub use loopback::{Frame, Loopback, OFFLOAD};
+pub use model::model;
 pub use pcap::PcapWriter;
+pub use script::Script;
 pub use uplink::{FakeDatagramSocket, FakeStream, FakeUplink, Query, SentDatagram};
 
 use crate::device::{Capabilities, Device};
