@@ -141,9 +141,8 @@ impl<'a> Supervisor<'a> {
         self.handoff.attach(device, tap)?;
         self.await_engine(Some(READY_LIMIT), |message| matches!(message, FromEngine::Ready))?;
         self.await_engine(None, |message| matches!(message, FromEngine::Go))?;
-        if self.inside.send(&ToInside::Go, None).is_err() {
-            return self.await_command();
-        }
+        // If it cannot be told, it has just ended, and its last words say why.
+        let _ = self.inside.send(&ToInside::Go, None);
         self.await_command()
     }
 
@@ -177,7 +176,10 @@ impl<'a> Supervisor<'a> {
         }
     }
 
+    /// From "go" on the command may run at any moment, and what it is sent is its own business: signals wait until its pidfd is
+    /// here. (A key pressed before the command's process exists, in these few milliseconds, is lost.)
     fn await_command(&mut self) -> Result<()> {
+        let mut waiting = Vec::new();
         loop {
             match self.next(None)? {
                 Event::Inside(FromInside::Started, Some(handle)) => {
@@ -187,10 +189,12 @@ impl<'a> Supervisor<'a> {
                     let _ = self.inside.send(&ToInside::Noted, None);
                     self.handoff.started(pid.unwrap_or(0));
                     self.reporter.started();
+                    waiting.into_iter().rev().for_each(|event| self.events.push_front(event));
                     return Ok(());
                 }
                 // The engine may die from here on; the guest is complete.
                 Event::EngineGone => self.handoff.lost(Instant::now()),
+                event @ (Event::Signal(_) | Event::Engine(FromEngine::Signal { .. })) => waiting.push(event),
                 other => self.starting(other)?,
             }
         }

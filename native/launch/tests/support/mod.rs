@@ -81,7 +81,7 @@ impl World {
         let output = self.as_user(&self.launcher).arg("doctor").output().unwrap();
         let probes: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
         let failed = probes.into_iter().find(|probe| probe["ok"] == "fail")?;
-        Some(format!("{}: {}", failed["title"], failed["detail"]))
+        Some(format!("{}: {}", failed["title"].as_str()?, failed["detail"].as_str()?))
     }
 
     pub(crate) fn as_user(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
