@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, type Stats } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
+import { dirname } from 'node:path';
 import { errnoOf, messageOf, UnetError } from '../model/errors.js';
 import { MAX_SOCKET_PATH, type Paths, resolvePaths } from '../model/paths.js';
 
@@ -42,7 +43,7 @@ export function checkRuntimeDirectory(paths: Paths): boolean {
 
 function ensurePrivateDirectory(path: string, what: string, variable: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectory(path);
   } catch (error) {
     // A file or a dangling symlink in the way is told apart below.
     if (!lstatOrNull(path)) {
@@ -55,6 +56,22 @@ function ensurePrivateDirectory(path: string, what: string, variable: string): v
   const stats = lstatOrNull(path);
   if (!stats) throw new UnetError('REFUSED', `the ${what} directory ${path} vanished while it was made; try again`);
   requirePrivate(path, stats, what, variable);
+}
+
+/**
+ * With its parents, like `mkdir -p`. Node's own `recursive` never returns below a directory that answers ENOENT to every
+ * mkdir, as /proc does.
+ */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return;
+    const parent = dirname(path);
+    if (errnoOf(error) !== 'ENOENT' || lstatOrNull(parent)) throw error;
+    makeDirectory(parent);
+    mkdirSync(path, { mode: 0o700 });
+  }
 }
 
 function requirePrivate(path: string, stats: Stats, what: string, variable: string): void {

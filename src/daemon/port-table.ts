@@ -44,7 +44,8 @@ interface Wanted {
  * while its old clients may still call.
  */
 export class PortTable {
-  readonly #held = new Set<Held>();
+  /** By number and protocol: what can be in each other's way. */
+  readonly #held = new Map<string, Held[]>();
   readonly #lastGiven = new Map<string, number>();
   readonly #options: PortTableOptions;
 
@@ -76,13 +77,15 @@ export class PortTable {
   }
 
   unpublish(owner: string, ports: readonly PublishedPort[], binder: Binder): void {
-    for (const port of ports) binder.unbind(port);
-    this.#forget((held) => held.owner === owner && ports.some((port) => isSame(port, held)));
+    for (const port of ports) {
+      binder.unbind(port);
+      this.#keep(slotOf(port), (held) => held.owner !== owner || held.hostAddress !== port.hostAddress);
+    }
   }
 
   /** Forgets all ports of a container whose endpoint was dropped, and its listeners with it. */
   release(owner: string): void {
-    this.#forget((held) => held.owner === owner);
+    for (const slot of this.#held.keys()) this.#keep(slot, (held) => held.owner !== owner);
   }
 
   #publishOne(owner: string, wanted: Wanted, binder: Binder): PublishedPort[] {
@@ -123,17 +126,20 @@ export class PortTable {
   }
 
   #bind(owner: string, port: PublishedPort, binder: Binder): void {
-    for (const held of this.#held) if (clash(held, port)) throw alreadyAllocated(port);
+    const neighbours = this.#held.get(slotOf(port)) ?? [];
+    if (neighbours.some((held) => clash(held, port))) throw alreadyAllocated(port);
     try {
       binder.bind(port);
     } catch (error) {
       throw this.#explain(port, error);
     }
-    this.#held.add({ ...port, owner });
+    this.#held.set(slotOf(port), [...neighbours, { ...port, owner }]);
   }
 
-  #forget(matches: (held: Held) => boolean): void {
-    for (const held of this.#held) if (matches(held)) this.#held.delete(held);
+  #keep(slot: string, stays: (held: Held) => boolean): void {
+    const kept = this.#held.get(slot)?.filter(stays) ?? [];
+    if (kept.length === 0) this.#held.delete(slot);
+    else this.#held.set(slot, kept);
   }
 
   #explain(port: PublishedPort, error: unknown): UnetError {
@@ -202,14 +208,14 @@ function inOrderOfAllocation(a: Wanted, b: Wanted): number {
   );
 }
 
-function clash(held: PublishedPort, port: PublishedPort): boolean {
-  if (held.protocol !== port.protocol || held.hostPort !== port.hostPort) return false;
-  if (isV6(held) !== isV6(port)) return false;
-  return held.hostAddress === port.hostAddress || isWildcard(held) || isWildcard(port);
+function slotOf({ hostPort, protocol }: PublishedPort): string {
+  return `${hostPort}/${protocol}`;
 }
 
-function isSame(a: PublishedPort, b: PublishedPort): boolean {
-  return a.hostAddress === b.hostAddress && a.hostPort === b.hostPort && a.protocol === b.protocol;
+/** Of two with the same number and protocol. */
+function clash(held: PublishedPort, port: PublishedPort): boolean {
+  if (isV6(held) !== isV6(port)) return false;
+  return held.hostAddress === port.hostAddress || isWildcard(held) || isWildcard(port);
 }
 
 function isV6({ hostAddress }: PublishedPort): boolean {

@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, UnetError } from '../model/errors.js';
 import type { LaunchSpec } from '../model/launch-spec.js';
 import { shellStatus } from './exit-status.js';
 import { forwardSignals } from './signals.js';
 
 const SPEC_FD = 3;
+const LAST_WORDS_MILLISECONDS = 200;
 
 /** Completes the daemon's part of the spec with what only the caller's process has. */
 export function completeSpec(part: Omit<LaunchSpec, 'env'>, env: Readonly<Record<string, string>>): LaunchSpec {
@@ -53,7 +56,12 @@ async function launch(
   try {
     const ended = waitForEnd(child, launcher);
     sendSpec(child, spec);
-    return { status: await ended, stderr };
+    const status = await ended;
+    // Its last words may still be in the pipe; a supervisor that stays behind must not keep us waiting for more.
+    if (child.stderr && !child.stderr.readableEnded) {
+      await Promise.race([once(child.stderr, 'end'), sleep(LAST_WORDS_MILLISECONDS)]);
+    }
+    return { status, stderr };
   } finally {
     stopForwarding();
   }

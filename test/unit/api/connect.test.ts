@@ -1,0 +1,57 @@
+import { chmodSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { afterEach, describe, expect, it } from 'vitest';
+import { connect } from '../../../src/api/connect.js';
+import { DaemonUnderTest } from '../../fixtures/daemon-under-test.js';
+
+let world: DaemonUnderTest;
+afterEach(() => world.stop());
+
+describe('connect', () => {
+  it('uses the daemon that runs', async () => {
+    world = await new DaemonUnderTest().start();
+    const start = () => Promise.reject(new Error('started needlessly'));
+    const client = await connect({ paths: world.paths, start });
+    expect(await client.list()).toEqual([]);
+    client.close();
+  });
+
+  it('starts one and waits until it answers', async () => {
+    world = new DaemonUnderTest();
+    const looks: boolean[] = [];
+    const client = await connect({
+      paths: world.paths,
+      start: async (isUp) => {
+        looks.push(await isUp());
+        await world.start();
+        looks.push(await isUp());
+      },
+    });
+    expect(looks).toEqual([false, true]);
+    expect(await client.list()).toEqual([]);
+    client.close();
+  });
+
+  it('does not start one unless told to', async () => {
+    world = new DaemonUnderTest();
+    await expect(connect({ paths: world.paths })).rejects.toMatchObject({ code: 'DAEMON', message: 'no daemon runs' });
+  });
+
+  it('takes a stale socket for no daemon', async () => {
+    world = new DaemonUnderTest();
+    const server = createServer().listen(world.paths.controlSocket);
+    await new Promise((resolve) => server.once('listening', resolve));
+    // A server that goes leaves no file, a killed one does: linked beside it, the name outlives the listener.
+    const { linkSync } = await import('node:fs');
+    linkSync(world.paths.controlSocket, `${world.paths.controlSocket}.stale`);
+    await new Promise((resolve) => server.close(resolve));
+    const paths = { ...world.paths, controlSocket: `${world.paths.controlSocket}.stale` };
+    await expect(connect({ paths })).rejects.toMatchObject({ message: 'no daemon runs' });
+  });
+
+  it('does not speak to a socket in a directory that others can write to', async () => {
+    world = await new DaemonUnderTest().start();
+    chmodSync(world.paths.runtimeDirectory, 0o777);
+    await expect(connect({ paths: world.paths })).rejects.toMatchObject({ code: 'REFUSED' });
+  });
+});

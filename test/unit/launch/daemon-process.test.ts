@@ -1,0 +1,76 @@
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EXIT_LOCK_HELD, startDaemonProcess } from '../../../src/launch/daemon-process.js';
+import { readLogTail } from '../../../src/launch/log-tail.js';
+
+let root: string;
+let script: string;
+let logFile: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'unet-start-'));
+  script = join(root, 'daemon.mjs');
+  logFile = join(root, 'daemon.log');
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+const flag = () => join(root, 'up');
+const start = () => startDaemonProcess({ script, logFile, isUp: async () => existsSync(flag()) });
+
+describe('startDaemonProcess', () => {
+  it('waits until the daemon answers', async () => {
+    writeFileSync(
+      script,
+      `import fs from 'node:fs'; setTimeout(() => fs.writeFileSync(${JSON.stringify(flag())}, ''), 100);`,
+    );
+    await start();
+    expect(existsSync(flag())).toBe(true);
+  });
+
+  it('fails with what this start wrote into the log, not with old trouble', async () => {
+    appendFileSync(logFile, '{"level":60,"msg":"old trouble"}\n');
+    const record = JSON.stringify({ level: 60, msg: 'the daemon could not start', err: { message: 'no TUN' } });
+    writeFileSync(script, `console.error('unet: cannot lock'); console.log('${record}'); process.exit(3);`);
+    await expect(start()).rejects.toMatchObject({
+      code: 'DAEMON',
+      message: `cannot start the daemon (it ended with status 3): unet: cannot lock | the daemon could not start: no TUN; its log is ${logFile}`,
+    });
+  });
+
+  it('starts another when the lock was held by a daemon that was just ending', async () => {
+    const count = join(root, 'count');
+    writeFileSync(
+      script,
+      `import fs from 'node:fs';
+       fs.appendFileSync(${JSON.stringify(count)}, 'x');
+       if (fs.readFileSync(${JSON.stringify(count)}, 'utf8').length < 3) process.exit(${EXIT_LOCK_HELD});
+       fs.writeFileSync(${JSON.stringify(flag())}, '');`,
+    );
+    await start();
+    expect(readFileSync(count, 'utf8')).toBe('xxx');
+  });
+});
+
+describe('readLogTail', () => {
+  it('keeps what tells of trouble, on one line each', () => {
+    writeFileSync(
+      logFile,
+      [
+        '{"level":30,"msg":"daemon started"}',
+        '{"level":50,"msg":"bad","err":{"message":"worse"}}',
+        'file:///x/daemon.mjs:12',
+        'TypeError: boom',
+        '    at foo (x.js:1:2)',
+        '',
+        'Node.js v20.20.2',
+        '{"level":50,',
+      ].join('\n'),
+    );
+    expect(readLogTail(logFile)).toEqual(['bad: worse', 'file:///x/daemon.mjs:12', 'TypeError: boom']);
+  });
+
+  it('bears a log that is not there', () => {
+    expect(readLogTail(join(root, 'none'))).toEqual([]);
+  });
+});
