@@ -29,9 +29,9 @@ describeInWorld('a bad link, made by the fault injector around the real TAP', (s
     'loses everything when asked to',
     async () => {
       const argv = ['ping', '-c', '3', '-i', '0.2', '-W', '1', '172.17.0.1'];
-      const { stdout, status } = await stage.unet.run(['run', '--rm', '--fault', 'loss=100%', '--', ...argv]);
+      const { stdout, code } = await stage.unet.run(['run', '--rm', '--fault', 'loss=100%', '--', ...argv]);
       expect(stdout).toContain('100% packet loss');
-      expect(status).toBe(1);
+      expect(code).toBe(1);
     },
     LONG_MS,
   );
