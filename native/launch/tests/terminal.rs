@@ -101,6 +101,8 @@ fn keys_and_job_control() {
     shell.type_("\x1a");
     shell.expect("Stopped");
     shell.expect("PROMPT>");
+    // The shell knows that the launcher has stopped; the command has been told at the same time and may be a moment later.
+    std::thread::sleep(std::time::Duration::from_millis(200));
     shell.type_("echo in between\n");
     shell.expect("in between\r\nPROMPT>");
     shell.type_("fg\n");
@@ -146,6 +148,7 @@ fn a_shell_inside_has_job_control_and_gives_the_terminal_back() {
     shell.type_("\x1a");
     shell.expect("Stopped");
     shell.expect("INSIDE>");
+    std::thread::sleep(std::time::Duration::from_millis(200));
     shell.type_("kill %1; fg; stty size\n");
     shell.expect("24 200");
     shell.expect("INSIDE>");
