@@ -1,7 +1,8 @@
 //! How a command ended, in the words of a shell, and the exit file.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -53,7 +54,8 @@ pub(crate) fn record(path: &Path, status: ExitStatus) -> io::Result<()> {
     text.push(b'\n');
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
-    fs::write(&temporary, text)?;
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    file.write_all(&text)?;
     fs::rename(&temporary, path)
 }
 

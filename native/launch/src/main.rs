@@ -42,6 +42,13 @@ use unet_sys::execute::Inherited;
 const USAGE: &str = "usage: unet-launch run --spec-fd N | unet-launch doctor | unet-launch --version";
 
 fn main() -> ExitCode {
+    // A bug of ours must not look like a status of the command's.
+    let status = std::panic::catch_unwind(work).unwrap_or(failure::OWN_ERROR);
+    // Every status made here is between 0 and 255.
+    ExitCode::from(status as u8)
+}
+
+fn work() -> i32 {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap_or_default()).collect();
     let status = match words.as_slice() {
@@ -50,12 +57,10 @@ fn main() -> ExitCode {
         ["--version"] => Ok(print(concat!("unet-launch ", env!("CARGO_PKG_VERSION")))),
         _ => Err(Failure::own(USAGE)),
     };
-    let status = status.unwrap_or_else(|failure| {
+    status.unwrap_or_else(|failure| {
         say::error(&failure.message);
         failure.exit_code
-    });
-    // Every status made here is between 0 and 255.
-    ExitCode::from(status as u8)
+    })
 }
 
 #[allow(clippy::print_stdout, reason = "it is the answer to a question on the command line")]
