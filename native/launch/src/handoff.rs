@@ -1,11 +1,14 @@
 //! The conversation with the engine: the TAP is handed over, and again to the next engine after a crash.
 //!
-//! A lost engine is looked for with a growing pause ([`FIRST_PAUSE`] to [`LONGEST_PAUSE`]) at the same path: a stat-sized cost, and
-//! unlike a watch on the directory it also works when the directory itself was made anew.
+//! A lost engine is looked for at the same path: at once when something appears in the socket's directory (a new engine's
+//! socket, most likely), and with a growing pause ([`FIRST_PAUSE`] to [`LONGEST_PAUSE`]) in any case, since the directory itself may have been
+//! made anew.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
+
+use unet_sys::watch::DirectoryWatch;
 
 use crate::channel::Channel;
 use crate::failure::{Failure, Result, Step};
@@ -14,6 +17,7 @@ use crate::spec::Spec;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const AFTER_A_CHANGE: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 pub(crate) struct Handoff<'a> {
@@ -26,11 +30,13 @@ pub(crate) struct Handoff<'a> {
     /// `Some` while there is no engine that has the TAP.
     retry_at: Option<Instant>,
     pause: Duration,
+    /// The socket's directory, while there is no engine.
+    watch: Option<DirectoryWatch>,
 }
 
 impl<'a> Handoff<'a> {
     pub(crate) fn new(spec: &'a Spec) -> Self {
-        Self { spec, channel: None, tap: None, command: None, retry_at: None, pause: FIRST_PAUSE }
+        Self { spec, channel: None, tap: None, command: None, retry_at: None, pause: FIRST_PAUSE, watch: None }
     }
 
     pub(crate) fn connect(&mut self) -> Result<()> {
@@ -108,6 +114,25 @@ impl<'a> Handoff<'a> {
         self.channel = None;
         self.retry_at = Some(now + self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        if self.watch.is_none() {
+            let directory = self.spec.handoff_socket.parent();
+            self.watch = directory.and_then(|directory| DirectoryWatch::open(directory).ok());
+        }
+    }
+
+    pub(crate) fn watch(&self) -> Option<BorrowedFd<'_>> {
+        self.watch.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Something appeared in the directory. A socket's name appears when it is bound, a moment before it can be connected to.
+    pub(crate) fn directory_changed(&mut self, now: Instant) {
+        if self.watch.as_ref().is_some_and(|watch| watch.clear().is_err()) {
+            self.watch = None;
+        }
+        self.pause = FIRST_PAUSE;
+        if let Some(at) = &mut self.retry_at {
+            *at = (*at).min(now + AFTER_A_CHANGE);
+        }
     }
 
     /// Offers the TAP to whoever listens now; its answer comes by [`Self::receive`].
@@ -124,6 +149,7 @@ impl<'a> Handoff<'a> {
 
     pub(crate) fn attached_again(&mut self) {
         self.pause = FIRST_PAUSE;
+        self.watch = None;
         if let Some(pid) = self.command {
             self.tell(&ToEngine::Started { pid });
         }

@@ -2,8 +2,8 @@
 //!
 //! # Theory of operation
 //!
-//! One loop waits for: signals, the channel to the processes inside, init's pidfd, the engine's socket, the log pipes, and the next
-//! attempt to reach a new engine. Start-up is three waits on that loop (the TAP, the engine's "ready" and "go", the command's
+//! One loop waits for: signals, the channel to the processes inside, init's pidfd, the engine's socket, the log pipes, and signs
+//! of a new engine. Start-up is three waits on that loop (the TAP, the engine's "ready" and "go", the command's
 //! start); any other thing that happens meanwhile is dealt with the same way in all of them.
 //!
 //! The engine and the daemon may die at any time after "go": the guest goes on, its frames wait in the TAP's queue, and a
@@ -81,6 +81,8 @@ enum Event {
     EntrantEnded,
     Engine(FromEngine),
     EngineGone,
+    /// Something appeared beside the engine's socket.
+    DirectoryChanged,
     Deadline,
 }
 
@@ -227,7 +229,8 @@ impl<'a> Supervisor<'a> {
             }
             Event::Engine(FromEngine::Abort { message }) => return Err(Failure::own(message)),
             // Said at another time than expected: an engine of another version. What matters is waited for.
-            Event::Inside(..) | Event::Signal(_) | Event::Engine(_) | Event::Deadline => {}
+            Event::Inside(..) | Event::Signal(_) | Event::Engine(_) => {}
+            Event::DirectoryChanged | Event::Deadline => {}
         }
         Ok(())
     }
@@ -258,6 +261,7 @@ impl<'a> Supervisor<'a> {
                 Event::Engine(FromEngine::Refused { .. } | FromEngine::Abort { .. }) | Event::EngineGone => {
                     self.handoff.lost(Instant::now());
                 }
+                Event::DirectoryChanged => self.handoff.directory_changed(Instant::now()),
                 Event::Deadline => self.handoff.retry(Instant::now()),
                 Event::Engine(FromEngine::Go) | Event::Inside(..) | Event::EntrantEnded => {}
             }
@@ -328,6 +332,7 @@ impl<'a> Supervisor<'a> {
         let inside = (!self.inside_ended).then(|| place(self.inside.as_fd()));
         let init = self.init.as_ref().map(|init| place(init.handle.as_fd()));
         let engine = self.handoff.socket().map(&mut place);
+        let directory = self.handoff.watch().map(&mut place);
         let logs: Vec<usize> = self.pump.iter().flat_map(LogPump::sources).map(&mut place).collect();
         wait(&mut waiting, limit)?;
         let ready: Vec<bool> = waiting.iter().map(Waiting::is_ready).collect();
@@ -344,6 +349,9 @@ impl<'a> Supervisor<'a> {
         }
         if is_ready(engine) {
             self.hear_engine();
+        }
+        if is_ready(directory) {
+            self.events.push_back(Event::DirectoryChanged);
         }
         if ready[0] {
             self.take_signals()?;

@@ -22,3 +22,4 @@ pub mod tap_create;
 pub mod tap_io;
 pub mod terminal;
 pub mod wait;
+pub mod watch;

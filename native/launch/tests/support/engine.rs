@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -84,13 +84,14 @@ impl Engine {
 
     fn stop(&mut self) {
         {
-            let mut shared = self.shared.lock().unwrap();
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
             shared.stopped = true;
             shared.connection = None;
             shared.tap = None;
         }
         if let Some(accepting) = self.accepting.take() {
-            accepting.join().unwrap();
+            let result = accepting.join();
+            assert!(result.is_ok() || std::thread::panicking(), "the engine's thread failed");
         }
         let _ = std::fs::remove_file(&self.path);
     }
@@ -196,7 +197,7 @@ fn accept(listener: &OwnedFd, answer: &Answer, sender: &Sender<Value>, shared: &
         }
         for place in ended.into_iter().rev() {
             connections.remove(place);
-            shared.lock().unwrap().connection = None;
+            shared.lock().unwrap().connection = connections.last().map(|connection| connection.try_clone().unwrap());
         }
         std::thread::sleep(Duration::from_millis(2));
     }
