@@ -3,7 +3,7 @@
 
 use crate::flow::{BindingId, FlowId};
 use crate::switch::EndpointId;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
 /// Where a TCP flow leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,20 @@ pub enum DatagramKind {
     Ping,
 }
 
+/// Whom a datagram comes from or goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatagramPeer {
+    pub address: SocketAddr,
+    /// Our own address that the peer wrote to, where the socket listens on several: answers must come from it.
+    pub local: Option<IpAddr>,
+}
+
+impl From<SocketAddr> for DatagramPeer {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, local: None }
+    }
+}
+
 /// What an event on a stream's socket said. Events are edges: a flag is given once and holds until the socket answers
 /// [`Received::Empty`] or takes less than it was given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +121,7 @@ pub trait Uplink {
     fn datagram_send(
         &mut self,
         binding: BindingId,
-        to: SocketAddr,
+        to: DatagramPeer,
         data: &[u8],
         segment: Option<u16>,
     ) -> Result<(), UplinkError>;

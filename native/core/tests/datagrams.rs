@@ -79,7 +79,10 @@ fn there_and_back() {
     for capabilities in [PLAIN, OFFLOAD] {
         let mut world = World::new(capabilities);
         ask(&mut world, SERVER, b"question");
-        assert_eq!(sent(&world, 0), [SentDatagram { to: SERVER.into(), data: b"question".to_vec(), segment: None }]);
+        assert_eq!(
+            sent(&world, 0),
+            [SentDatagram { to: SERVER.into(), from: None, data: b"question".to_vec(), segment: None }]
+        );
         let binding = socket(&world, 0);
         answer(&mut world, binding, SERVER.into(), b"answer");
         assert_eq!(received(&mut world), (SERVER, PORT, b"answer".to_vec()));
@@ -433,5 +436,24 @@ fn frames_stay_within_the_mtu() {
     for len in usize::from(MTU) - 40..usize::from(MTU) {
         answer(&mut world, binding, SERVER.into(), &pattern(len, 1));
         assert_eq!(received(&mut world).2.len(), len);
+    }
+}
+
+/// A server that listens on every address must answer from the one that was asked, or its caller will not know it.
+#[test]
+fn answers_of_a_published_port_come_from_the_address_that_was_asked() {
+    let mut world = World::new(OFFLOAD);
+    let endpoint = world.guest();
+    let binding = world.stack.publish_udp(endpoint, 7000).unwrap();
+    let caller: std::net::SocketAddr = "203.0.113.9:4000".parse().unwrap();
+    for local in ["192.0.2.1", "192.0.2.2"] {
+        let local: std::net::IpAddr = local.parse().unwrap();
+        let from = unet_core::uplink::DatagramPeer { address: caller, local: Some(local) };
+        let now = world.now();
+        world.stack.on_datagram(&mut world.io, binding, from, b"question", now);
+        let reply = world.wiring().udp(7000, "203.0.113.9:4000".parse().unwrap(), b"answer");
+        world.send(&reply);
+        let sent = world.io.uplink.datagrams[&binding].sent.last().unwrap();
+        assert_eq!((sent.to, sent.from), (caller, Some(local)));
     }
 }

@@ -3,9 +3,8 @@
 use crate::error::uplink_error;
 use crate::ports::SourceId;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use unet_core::uplink::UplinkError;
+use unet_core::uplink::{DatagramPeer, UplinkError};
 use unet_sys::datagram::{self, Returned};
 
 #[derive(Debug)]
@@ -15,19 +14,18 @@ pub(crate) struct DatagramSocket {
 }
 
 impl DatagramSocket {
-    pub(crate) fn send(&self, to: SocketAddr, data: &[u8], segment: Option<u16>) -> Result<(), UplinkError> {
+    pub(crate) fn send(&self, to: DatagramPeer, data: &[u8], segment: Option<u16>) -> Result<(), UplinkError> {
         let segment = segment.filter(|&size| data.len() > usize::from(size));
-        match datagram::send_to(self.fd.as_fd(), to, data, segment) {
+        let send = |data: &[u8], segment| datagram::send_to(self.fd.as_fd(), to.address, to.local, data, segment);
+        match send(data, segment) {
             Ok(()) => Ok(()),
             // An error of an earlier datagram, reported by this call: it is on the error queue too, and this datagram has not gone.
-            Err(error) if is_pending_error(&error) => {
-                datagram::send_to(self.fd.as_fd(), to, data, segment).map_err(|error| uplink_error(&error))
-            }
+            Err(error) if is_pending_error(&error) => send(data, segment).map_err(|error| uplink_error(&error)),
             // Kernels refuse UDP_SEGMENT where the device or the checksum settings do not allow it: one by one then.
             Err(error) if segment.is_some() && error.raw_os_error() == Some(libc::EIO) => {
                 let size = usize::from(segment.unwrap_or(1)).max(1);
                 for part in data.chunks(size) {
-                    datagram::send_to(self.fd.as_fd(), to, part, None).map_err(|error| uplink_error(&error))?;
+                    send(part, None).map_err(|error| uplink_error(&error))?;
                 }
                 Ok(())
             }
@@ -36,11 +34,11 @@ impl DatagramSocket {
     }
 
     /// One datagram; None when there is none.
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Option<(usize, DatagramPeer)> {
         // Twice at most: once for a pending error of an earlier datagram.
         for _ in 0..2 {
             match datagram::receive_from(self.fd.as_fd(), buffer) {
-                Ok(received) => return Some(received),
+                Ok((len, address, local)) => return Some((len, DatagramPeer { address, local })),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
                 Err(_) => {}
             }

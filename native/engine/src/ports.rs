@@ -10,7 +10,7 @@ use slotmap::{Key, KeyData, SecondaryMap, SlotMap, new_key_type};
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use unet_core::uplink::{Close, DatagramKind, Received, Target, UplinkError};
+use unet_core::uplink::{Close, DatagramKind, DatagramPeer, Received, Target, UplinkError};
 use unet_core::wire::vnet::Vnet;
 use unet_core::{BindingId, Capabilities, Device, EndpointId, FlowId, Uplink};
 use unet_sys::event::{Interest, Poller};
@@ -188,7 +188,7 @@ impl Uplink for Ports {
     fn datagram_send(
         &mut self,
         binding: BindingId,
-        to: SocketAddr,
+        to: DatagramPeer,
         data: &[u8],
         segment: Option<u16>,
     ) -> Result<(), UplinkError> {

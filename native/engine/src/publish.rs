@@ -64,6 +64,9 @@ impl Loop {
             }
             Protocol::Udp => {
                 let fd = datagram::udp(spec.host)?;
+                if spec.host.ip().is_unspecified() {
+                    datagram::tell_local_address(fd.as_fd())?;
+                }
                 spec.host = stream::local_address(fd.as_fd())?;
                 let port = spec.host.port();
                 let binding =

@@ -1,12 +1,12 @@
 //! UDP and ping sockets of the host.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage,
-    bind, recvfrom, recvmsg, sendmsg, setsockopt, socket, sockopt,
+    bind, recvmsg, sendmsg, setsockopt, socket, sockopt,
 };
 
 use crate::stream::to_std;
@@ -35,21 +35,79 @@ pub fn ping() -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Sends one datagram, or with `segment` several of that many bytes in one call (`UDP_SEGMENT`, Linux 4.18).
-pub fn send_to(fd: BorrowedFd<'_>, to: SocketAddr, data: &[u8], segment: Option<u16>) -> io::Result<()> {
+/// Sends one datagram, or with `segment` several of that many bytes in one call (`UDP_SEGMENT`, Linux 4.18); `from` is the
+/// address of ours that it comes from (the kernel chooses when none is given).
+pub fn send_to(
+    fd: BorrowedFd<'_>,
+    to: SocketAddr,
+    from: Option<IpAddr>,
+    data: &[u8],
+    segment: Option<u16>,
+) -> io::Result<()> {
     let iov = [IoSlice::new(data)];
     let address = SockaddrStorage::from(to);
-    let control = segment.as_ref().map(ControlMessage::UdpGsoSegments);
+    let v4 = match from {
+        Some(IpAddr::V4(address)) => Some(packet_info(address)),
+        _ => None,
+    };
+    let v6 = match from {
+        Some(IpAddr::V6(address)) => Some(packet_info6(address)),
+        _ => None,
+    };
+    let pieces = [
+        segment.as_ref().map(ControlMessage::UdpGsoSegments),
+        v4.as_ref().map(ControlMessage::Ipv4PacketInfo),
+        v6.as_ref().map(ControlMessage::Ipv6PacketInfo),
+    ];
+    let mut control = [ControlMessage::UdpGsoSegments(&0); 3];
+    let mut count = 0;
+    for piece in pieces.into_iter().flatten() {
+        control[count] = piece;
+        count += 1;
+    }
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-    sendmsg(fd.as_raw_fd(), &iov, control.as_slice(), flags, Some(&address))?;
+    sendmsg(fd.as_raw_fd(), &iov, &control[..count], flags, Some(&address))?;
     Ok(())
 }
 
-/// Receives one datagram with its sender.
-pub fn receive_from(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-    let (len, from) = recvfrom::<SockaddrStorage>(fd.as_raw_fd(), buffer)?;
-    let from = from.as_ref().and_then(to_std).unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
-    Ok((len, from))
+fn packet_info(from: Ipv4Addr) -> libc::in_pktinfo {
+    libc::in_pktinfo {
+        ipi_ifindex: 0,
+        // Linux reads the source from here; `ipi_addr` is for receiving.
+        ipi_spec_dst: libc::in_addr { s_addr: u32::from(from).to_be() },
+        ipi_addr: libc::in_addr { s_addr: 0 },
+    }
+}
+
+fn packet_info6(from: Ipv6Addr) -> libc::in6_pktinfo {
+    libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: from.octets() }, ipi6_ifindex: 0 }
+}
+
+/// Has [`receive_from`] say which address of ours a datagram was sent to: for sockets that listen on all of them.
+pub fn tell_local_address(fd: BorrowedFd<'_>) -> io::Result<()> {
+    if crate::stream::local_address(fd)?.is_ipv4() {
+        setsockopt(&fd, sockopt::Ipv4PacketInfo, &true)?;
+    } else {
+        setsockopt(&fd, sockopt::Ipv6RecvPacketInfo, &true)?;
+    }
+    Ok(())
+}
+
+/// Receives one datagram, with its sender and (after [`tell_local_address`]) the address of ours that it was sent to.
+pub fn receive_from(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr, Option<IpAddr>)> {
+    let mut iov = [IoSliceMut::new(buffer)];
+    let mut control = nix::cmsg_space!(libc::in6_pktinfo);
+    let message = recvmsg::<SockaddrStorage>(fd.as_raw_fd(), &mut iov, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
+    let from = message.address.as_ref().and_then(to_std);
+    let from = from.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
+    let local = message.cmsgs()?.find_map(|control| match control {
+        ControlMessageOwned::Ipv4PacketInfo(info) => {
+            Some(IpAddr::V4(Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr))))
+        }
+        ControlMessageOwned::Ipv6PacketInfo(info) => Some(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr))),
+        _ => None,
+    });
+    Ok((message.bytes, from, local))
 }
 
 /// An error that came back for a datagram: its errno, and where the datagram had gone.

@@ -12,7 +12,7 @@ use crate::proto::{Io, udp};
 use crate::route::{self, DNS_PORT, Route};
 use crate::switch::{EndpointId, Link};
 use crate::time::Instant;
-use crate::uplink::{DatagramKind, UplinkError};
+use crate::uplink::{DatagramKind, DatagramPeer, UplinkError};
 use crate::wire::icmpv4::{ECHO_REPLY, ECHO_REQUEST, HEADER_LEN, Icmpv4, Unreachable};
 use crate::wire::ipv4::{Ipv4, PROTOCOL_ICMP, PROTOCOL_UDP};
 use crate::wire::udp::{Udp, Verify};
@@ -41,7 +41,7 @@ pub(super) struct Binding {
 pub(super) struct DatagramFlow {
     pub(super) binding: BindingId,
     /// Whom the host's socket writes to.
-    to: SocketAddr,
+    to: DatagramPeer,
     pub(super) expires: Instant,
     pub(super) filed: Option<Instant>,
 }
@@ -178,10 +178,16 @@ impl Stack {
                 id
             }
         };
-        self.add_datagram_flow(key, binding, to, now).ok_or(DropReason::EndpointGone)
+        self.add_datagram_flow(key, binding, to.into(), now).ok_or(DropReason::EndpointGone)
     }
 
-    fn add_datagram_flow(&mut self, key: FlowKey, binding: BindingId, to: SocketAddr, now: Instant) -> Option<FlowId> {
+    fn add_datagram_flow(
+        &mut self,
+        key: FlowKey,
+        binding: BindingId,
+        to: DatagramPeer,
+        now: Instant,
+    ) -> Option<FlowId> {
         let expires = now + timeout(&key);
         let id = self.add_flow(key, |_| Flow::Datagram(DatagramFlow { binding, to, expires, filed: None }))?;
         if let Some(binding) = self.bindings.get_mut(binding) {
@@ -213,8 +219,15 @@ impl Stack {
     }
 
     /// A datagram arrived at a host socket.
-    pub fn on_datagram<I: Io>(&mut self, io: &mut I, binding: BindingId, from: SocketAddr, data: &[u8], now: Instant) {
-        if let Err(reason) = self.receive_datagram(io, binding, from, data, now) {
+    pub fn on_datagram<I: Io>(
+        &mut self,
+        io: &mut I,
+        binding: BindingId,
+        from: impl Into<DatagramPeer>,
+        data: &[u8],
+        now: Instant,
+    ) {
+        if let Err(reason) = self.receive_datagram(io, binding, from.into(), data, now) {
             self.drops.count(reason);
         }
     }
@@ -223,14 +236,14 @@ impl Stack {
         &mut self,
         io: &mut I,
         id: BindingId,
-        from: SocketAddr,
+        from: DatagramPeer,
         data: &[u8],
         now: Instant,
     ) -> Result<(), DropReason> {
         let binding = self.bindings.get(id).ok_or(DropReason::EndpointGone)?;
         let (published, guest_port, protocol) = (binding.published, binding.guest_port, binding.protocol);
         let link = self.link(io, binding.endpoint).ok_or(DropReason::EndpointGone)?;
-        let key = self.key_of_peer(id, from).ok_or(DropReason::EndpointGone)?;
+        let key = self.key_of_peer(id, from.address).ok_or(DropReason::EndpointGone)?;
         let flow = match self.flows.find(&key) {
             Some(id) => id,
             None if published && self.flows.is_full() => return Err(DropReason::FlowTableFull),
@@ -241,9 +254,10 @@ impl Stack {
             return Err(DropReason::DatagramUnsolicited);
         };
         // Two callers on different loopback addresses are seen as one gateway: the first one's flow stands.
-        if entry.to != from && protocol == Protocol::Udp {
+        if entry.to.address != from.address && protocol == Protocol::Udp {
             return Err(DropReason::DatagramUnsolicited);
         }
+        entry.to.local = from.local;
         entry.expires = now + timeout(&key);
         let delivered = match protocol {
             Protocol::Echo => {

@@ -32,9 +32,9 @@ pub use uplink::{FakeDatagramSocket, FakeStream, FakeUplink, Query, SentDatagram
 use crate::device::{Capabilities, Device};
 use crate::flow::{BindingId, FlowId};
 use crate::switch::EndpointId;
-use crate::uplink::{Close, DatagramKind, Received, Target, Uplink, UplinkError};
+use crate::uplink::{Close, DatagramKind, DatagramPeer, Received, Target, Uplink, UplinkError};
 use crate::wire::vnet::Vnet;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddrV4;
 
 /// Guests' side and host's side in one value, as [`crate::Stack`] takes them.
 #[derive(Debug, Default)]
@@ -81,7 +81,7 @@ impl Uplink for TestIo {
     fn datagram_send(
         &mut self,
         binding: BindingId,
-        to: SocketAddr,
+        to: DatagramPeer,
         data: &[u8],
         segment: Option<u16>,
     ) -> Result<(), UplinkError> {

@@ -4,9 +4,9 @@
 
 use crate::flow::{BindingId, FlowId};
 use crate::switch::EndpointId;
-use crate::uplink::{Close, DatagramKind, Readiness, Received, Target, Uplink, UplinkError};
+use crate::uplink::{Close, DatagramKind, DatagramPeer, Readiness, Received, Target, Uplink, UplinkError};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
 /// One stream's socket, and what happened to it. It stays here after it was closed.
 #[derive(Debug)]
@@ -60,6 +60,8 @@ impl FakeStream {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentDatagram {
     pub to: SocketAddr,
+    /// Our own address that it was to come from.
+    pub from: Option<IpAddr>,
     pub data: Vec<u8>,
     pub segment: Option<u16>,
 }
@@ -254,7 +256,7 @@ impl Uplink for FakeUplink {
     fn datagram_send(
         &mut self,
         binding: BindingId,
-        to: SocketAddr,
+        to: DatagramPeer,
         data: &[u8],
         segment: Option<u16>,
     ) -> Result<(), UplinkError> {
@@ -268,7 +270,7 @@ impl Uplink for FakeUplink {
             open: true,
         });
         assert!(socket.open, "send on {binding:?}, which was closed");
-        socket.sent.push(SentDatagram { to, data: data.to_vec(), segment });
+        socket.sent.push(SentDatagram { to: to.address, from: to.local, data: data.to_vec(), segment });
         Ok(())
     }
 
