@@ -445,7 +445,7 @@ fn answers_of_a_published_port_come_from_the_address_that_was_asked() {
     let mut world = World::new(OFFLOAD);
     let endpoint = world.guest();
     let binding = world.stack.publish_udp(endpoint, 7000).unwrap();
-    let caller: std::net::SocketAddr = "203.0.113.9:4000".parse().unwrap();
+    let caller: SocketAddr = "203.0.113.9:4000".parse().unwrap();
     for local in ["192.0.2.1", "192.0.2.2"] {
         let local: std::net::IpAddr = local.parse().unwrap();
         let from = unet_core::uplink::DatagramPeer { address: caller, local: Some(local) };
