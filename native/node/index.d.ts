@@ -64,7 +64,7 @@ export interface EndpointStats {
   address: string
   attached: boolean
   /** vnet-gso-uso | vnet-gso | vnet | plain */
-  device?: string
+  device: string | null
   rxFrames: number
   txFrames: number
   rxBytes: number
@@ -121,27 +121,27 @@ export interface StackEvent {
   /** attached | started | failed | exited | detached | dns | overflow | fatal */
   kind: string
   /** The endpoint it happened to; null for overflow and fatal. */
-  endpoint?: string
+  endpoint: string | null
   /** attached: the launcher's supervisor. started: the command. Process numbers of the host. */
-  pid?: number
+  pid: number | null
   /** attached: the command runs already; the launcher has come back after a crash of the daemon or the engine. */
-  running?: boolean
+  running: boolean | null
   /** attached: vnet-gso-uso | vnet-gso | vnet | plain */
-  device?: string
+  device: string | null
   /** failed, exited */
-  exitCode?: number
+  exitCode: number | null
   /** exited: the signal that ended the command */
-  signal?: number
+  signal: number | null
   /** failed, fatal */
-  message?: string
+  message: string | null
   /** dns: what to give to `answerDns` */
-  query?: bigint
+  query: bigint | null
   /** dns: udp | tcp */
-  transport?: string
+  transport: string | null
   /** dns: the message, without TCP's length */
-  data?: Buffer
+  data: Buffer | null
   /** overflow: how many events found no room */
-  lost?: number
+  lost: number | null
 }
 
 /** What a stack is made with. */

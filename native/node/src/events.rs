@@ -7,7 +7,7 @@ use unet_engine::{Event, EventKind};
 use crate::convert::number;
 
 /// One thing that happened. Fields that the kind does not name are null.
-#[napi(object)]
+#[napi(object, use_nullable = true)]
 pub struct StackEvent {
     /// attached | started | failed | exited | detached | dns | overflow | fatal
     pub kind: String,

@@ -73,7 +73,7 @@ pub struct PublishSpec {
 }
 
 /// Counters of one endpoint; rx and tx as the guest sees them.
-#[napi(object)]
+#[napi(object, use_nullable = true)]
 pub struct EndpointStats {
     pub id: String,
     pub address: String,
