@@ -14,7 +14,8 @@
 //! # Limits
 //!
 //! In the second form a file that appears on the host later is not seen. A guest with the caller's own uid cannot create files in
-//! /etc, as on the host; root inside can, and they vanish with the container.
+//! /etc, as on the host; root inside can, and they vanish with the container
+//! (before Linux 6.6 a tmpfs has no user attributes, and a new directory in the place of one of the host's is refused with EIO).
 
 use std::fs;
 use std::io;
