@@ -1,6 +1,6 @@
 import { messageOf } from '../model/errors.js';
 import type { PublishedPort } from '../model/port-list.js';
-import type { PublishSpec, StackEvent } from '../native/index.js';
+import { completeEvent, type PublishSpec, type StackEvent } from '../native/index.js';
 import type { Container } from './container.js';
 import { endpointSpec } from './create-container.js';
 import type { Ending } from './ending.js';
@@ -130,13 +130,8 @@ export class EndpointEvents {
       const endpoint = known.get(container.id);
       if (!container.live || !endpoint || endpoint.attached === container.attached) continue;
       const running = container.record.phase !== 'created';
-      this.handle({
-        ...NOTHING,
-        kind: endpoint.attached ? 'attached' : 'detached',
-        endpoint: container.id,
-        running,
-        device: endpoint.device,
-      });
+      const kind = endpoint.attached ? 'attached' : 'detached';
+      this.handle(completeEvent({ kind, endpoint: container.id, running, device: endpoint.device }));
     }
   }
 
@@ -156,17 +151,3 @@ export class EndpointEvents {
     this.#house.log.error({ err: error, container: container.id }, 'an event of a container went wrong');
   }
 }
-
-const NOTHING: Omit<StackEvent, 'kind'> = {
-  endpoint: null,
-  pid: null,
-  running: null,
-  device: null,
-  exitCode: null,
-  signal: null,
-  message: null,
-  query: null,
-  transport: null,
-  data: null,
-  lost: null,
-};

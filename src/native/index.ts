@@ -1,4 +1,5 @@
 export { loadNative } from './binding.js';
+export { completeEvent } from './convert.js';
 export { nativeCodeOf } from './errors.js';
 export { peerOf } from './peer.js';
 export type * from './stack.js';
