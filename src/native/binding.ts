@@ -3,7 +3,6 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf, UnetError } from '../model/errors.js';
-import { convertNative, type RawNative } from './convert.js';
 import type { NativeModule } from './stack.js';
 
 const EXPORTS = ['Stack', 'lockFile', 'peerIdentity'] as const;
@@ -27,7 +26,7 @@ export function loadNative(env: Readonly<NodeJS.ProcessEnv> = process.env): Nati
   if (!isNativeModule(loaded)) {
     throw new UnetError('DAEMON', `${path} is not unet's network engine; unset UNET_NATIVE or build it again`);
   }
-  return convertNative(loaded);
+  return loaded;
 }
 
 /** From dist/daemon.mjs it is native/unet.node; from dist/lib/native/binding.js two directories up. */
@@ -37,6 +36,6 @@ function builtAddon(): string {
   return candidates.find((candidate) => existsSync(candidate)) ?? candidates[0] ?? '';
 }
 
-function isNativeModule(value: unknown): value is RawNative {
+function isNativeModule(value: unknown): value is NativeModule {
   return typeof value === 'object' && value !== null && EXPORTS.every((name) => name in value);
 }

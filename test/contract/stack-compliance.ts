@@ -1,0 +1,286 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { LaunchSpec } from '../../src/model/launch-spec.js';
+import type { EndpointSpec, NativeModule, PublishSpec, Stack, StackEvent } from '../../src/native/stack.js';
+
+/** One implementation of the engine, and something that plays its launcher. */
+export interface Subject {
+  readonly native: NativeModule;
+  /** Redeems a ticket with a guest that sleeps. Resolves with the launcher's status when it has ended. */
+  launch(stack: Stack, spec: LaunchSpec): Promise<number>;
+}
+
+const NETWORK = {
+  id: 'bridge',
+  subnet: '172.17.0.0/16',
+  gateway: '172.17.0.1',
+  gatewayMac: '02:42:ac:11:00:01',
+  mtu: 1500,
+};
+const ID = 'a1'.repeat(32);
+const EVENT_MILLISECONDS = 5000;
+
+const ENDPOINT: EndpointSpec = {
+  id: ID,
+  network: 'bridge',
+  ticket: 'f0'.repeat(32),
+  address: '172.17.0.2',
+  mac: '02:42:ac:11:00:02',
+  mtu: 1500,
+  hostAccessAll: false,
+  hostAccessPorts: [],
+};
+
+/** What every implementation of `Stack` promises; the fake of the unit tests as well as the addon. */
+export function describeStack(name: string, subject: Subject): void {
+  describe(name, () => {
+    let directory: string;
+    let stack: Stack;
+    let seen: StackEvent[];
+    let wake: () => void;
+
+    beforeEach(() => {
+      directory = mkdtempSync(join(tmpdir(), 'unet-stack-'));
+      seen = [];
+      wake = () => {};
+      stack = new subject.native.Stack({ handoffSocket: join(directory, 'handoff.sock') }, () => {
+        seen.push(...drain());
+        wake();
+      });
+    });
+    afterEach(() => {
+      stack.close();
+      rmSync(directory, { recursive: true });
+    });
+
+    function drain(): StackEvent[] {
+      const events: StackEvent[] = [];
+      for (;;) {
+        const batch = stack.drainEvents(2);
+        expect(batch.length).toBeLessThanOrEqual(2);
+        if (batch.length === 0) return events;
+        events.push(...batch);
+      }
+    }
+
+    async function nextEvent(kind: StackEvent['kind']): Promise<StackEvent> {
+      const deadline = Date.now() + EVENT_MILLISECONDS;
+      for (;;) {
+        const index = seen.findIndex((event) => event.kind === kind);
+        if (index >= 0) return seen.splice(0, index + 1)[index] as StackEvent;
+        if (Date.now() > deadline) throw new Error(`no event ${kind}; seen: ${seen.map((event) => event.kind)}`);
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          setTimeout(resolve, 50);
+        });
+      }
+    }
+
+    function expectEndpoint(overrides: Partial<EndpointSpec> = {}): void {
+      stack.addNetwork(NETWORK);
+      stack.expectEndpoint({ ...ENDPOINT, ...overrides });
+    }
+
+    const published = (hostPort: number, overrides: Partial<PublishSpec> = {}): PublishSpec => {
+      return { endpoint: ID, protocol: 'tcp', hostAddress: '127.0.0.1', hostPort, guestPort: 80, ...overrides };
+    };
+
+    const code = (expected: string) => expect.objectContaining({ code: expected });
+
+    describe('networks and endpoints', () => {
+      it('are known once, and by name only', () => {
+        stack.addNetwork(NETWORK);
+        expect(() => stack.addNetwork(NETWORK)).toThrow(code('EEXIST'));
+        expect(() => stack.removeNetwork('other')).toThrow(code('ENOENT'));
+        expect(() => stack.expectEndpoint({ ...ENDPOINT, network: 'other' })).toThrow(code('ENOENT'));
+        stack.expectEndpoint(ENDPOINT);
+        expect(() => stack.expectEndpoint(ENDPOINT)).toThrow(code('EEXIST'));
+      });
+
+      it('can be dropped twice, and expected again', () => {
+        expectEndpoint();
+        stack.dropEndpoint(ID);
+        stack.dropEndpoint(ID);
+        stack.expectEndpoint(ENDPOINT);
+      });
+
+      it.each(['release', 'abort', 'signalGuest', 'publish'] as const)(
+        '%s knows no endpoint that was not expected',
+        (method) => {
+          const act = {
+            release: () => stack.release(ID),
+            abort: () => stack.abort(ID, 'no'),
+            signalGuest: () => stack.signalGuest(ID, 15),
+            publish: () => stack.publish(published(0)),
+          };
+          expect(act[method]).toThrow(code('ENOENT'));
+        },
+      );
+
+      it('stand in the snapshot', () => {
+        expectEndpoint();
+        const { endpoints, counters, drops, flows } = stack.snapshot();
+        expect(endpoints).toMatchObject([
+          { id: ID, address: '172.17.0.2', attached: false, device: null, rxFrames: 0, flows: 0 },
+        ]);
+        expect([typeof counters, typeof drops, flows]).toEqual(['object', 'object', 0]);
+      });
+
+      it('give no events by themselves', () => {
+        expectEndpoint();
+        expect(stack.drainEvents(16)).toEqual([]);
+      });
+    });
+
+    describe('publishing', () => {
+      beforeEach(() => expectEndpoint());
+
+      it('binds the port that is asked for, and says which it became', () => {
+        const chosen = stack.publish(published(0));
+        expect(chosen).toBeGreaterThan(0);
+        stack.unpublish(published(chosen));
+        expect(stack.publish(published(chosen))).toBe(chosen);
+      });
+
+      it('keeps protocols apart, and says that a port is taken', () => {
+        const chosen = stack.publish(published(0));
+        expect(stack.publish(published(chosen, { protocol: 'udp' }))).toBe(chosen);
+        expect(() => stack.publish(published(chosen))).toThrow(code('EADDRINUSE'));
+        expect(() => stack.publish(published(chosen, { hostAddress: '0.0.0.0' }))).toThrow(code('EADDRINUSE'));
+      });
+
+      it('says that a stranger has the port', async () => {
+        const stranger = createServer();
+        await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
+        const { port } = stranger.address() as { port: number };
+        expect(() => stack.publish(published(port))).toThrow(code('EADDRINUSE'));
+        stranger.close();
+      });
+
+      it('says that the host has no such address', () => {
+        expect(() => stack.publish(published(0, { hostAddress: '192.0.2.1' }))).toThrow(code('EADDRNOTAVAIL'));
+      });
+
+      it('ends with the endpoint', () => {
+        const chosen = stack.publish(published(0));
+        stack.dropEndpoint(ID);
+        stack.expectEndpoint(ENDPOINT);
+        expect(stack.publish(published(chosen))).toBe(chosen);
+      });
+    });
+
+    describe('a guest', () => {
+      it('arrives, starts at "go", takes a signal and leaves', async () => {
+        expectEndpoint();
+        const ended = subject.launch(stack, launchSpec(directory));
+        expect(await nextEvent('attached')).toMatchObject({
+          endpoint: ID,
+          running: false,
+          pid: expect.any(Number),
+          device: expect.any(String),
+        });
+        expect(stack.snapshot().endpoints).toMatchObject([{ id: ID, attached: true }]);
+        stack.release(ID);
+        expect(await nextEvent('started')).toMatchObject({
+          endpoint: ID,
+          pid: expect.any(Number),
+          exitCode: null,
+          message: null,
+        });
+        stack.signalGuest(ID, 15);
+        expect(await nextEvent('exited')).toMatchObject({ endpoint: ID, exitCode: 143, signal: 15 });
+        expect(await nextEvent('detached')).toMatchObject({ endpoint: ID });
+        expect(await ended).toBe(143);
+        expect(stack.snapshot().endpoints).toMatchObject([{ id: ID, attached: false }]);
+      });
+
+      it('is sent away with 125', async () => {
+        expectEndpoint();
+        const ended = subject.launch(stack, launchSpec(directory));
+        await nextEvent('attached');
+        stack.abort(ID, 'not today');
+        stack.dropEndpoint(ID);
+        expect(await ended).toBe(125);
+      });
+    });
+
+    describe('the end', () => {
+      it('refuses every call from then on', () => {
+        expectEndpoint();
+        stack.close();
+        stack.close();
+        const calls = [
+          () => stack.addNetwork(NETWORK),
+          () => stack.expectEndpoint(ENDPOINT),
+          () => stack.release(ID),
+          () => stack.publish(published(0)),
+          () => stack.snapshot(),
+        ];
+        for (const call of calls) expect(call).toThrow(code('ESTOPPED'));
+      });
+
+      it('leaves the hand-over socket to a successor', () => {
+        stack.close();
+        stack = new subject.native.Stack({ handoffSocket: join(directory, 'handoff.sock') }, () => {});
+        stack.addNetwork(NETWORK);
+      });
+    });
+
+    describe('locks', () => {
+      it('are held by one, until they are let go', () => {
+        const path = join(directory, 'lock');
+        const first = subject.native.lockFile(path);
+        expect(first).not.toBeNull();
+        expect(subject.native.lockFile(path)).toBeNull();
+        first?.release();
+        const second = subject.native.lockFile(path);
+        expect(second).not.toBeNull();
+        second?.release();
+      });
+    });
+  });
+}
+
+function launchSpec(directory: string): LaunchSpec {
+  const etc = {
+    hosts: join(directory, 'hosts'),
+    hostname: join(directory, 'hostname'),
+    'resolv.conf': join(directory, 'resolv.conf'),
+  };
+  writeFileSync(etc.hosts, '127.0.0.1\tlocalhost\n');
+  writeFileSync(etc.hostname, 'guest\n');
+  writeFileSync(etc['resolv.conf'], 'nameserver 172.17.0.1\n');
+  return {
+    version: 1,
+    ticket: ENDPOINT.ticket,
+    containerId: ID,
+    name: 'guest',
+    handoffSocket: join(directory, 'handoff.sock'),
+    detach: false,
+    logFile: null,
+    exitFile: join(directory, 'exit.json'),
+    stdin: 'null',
+    tty: false,
+    user: 'self',
+    hostname: 'guest',
+    interface: {
+      name: 'eth0',
+      mac: ENDPOINT.mac,
+      address: ENDPOINT.address,
+      prefixLength: 16,
+      gateway: NETWORK.gateway,
+      gatewayMac: NETWORK.gatewayMac,
+      mtu: 1500,
+      txQueueLength: 1000,
+    },
+    offload: true,
+    etc,
+    mask: [],
+    cwd: '/',
+    env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
+    argv: ['sleep', '1000'],
+  };
+}
