@@ -4,6 +4,11 @@
 //! then also sends us its copy, by kill. So a signal that the kernel sent is not forwarded, and one from our parent that follows
 //! the same signal of somebody else within [`SAME_KEYPRESS`] is that same keypress (or the same `kill` of the whole group,
 //! as timeout(1) does it), and is dropped.
+//!
+//! # Limits
+//!
+//! A guest that signals its whole process group (`kill 0`) reaches us too, and is told a second time: the kernel gives the
+//! sender's number as it is in the sender's own PID namespace, so that it cannot be told from a process of the host's.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
