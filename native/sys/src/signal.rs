@@ -14,7 +14,7 @@ pub struct Arrived {
     pub signal: i32,
     /// The kernel's own doing (the terminal's keys, a hang-up), not a process's.
     pub from_kernel: bool,
-    /// The sender's process id in our PID namespace; 0 when it has none there.
+    /// The sender's process id, as its own PID namespace numbers it; 0 for the kernel and for senders of an outer namespace.
     pub sender: i32,
 }
 
