@@ -29,26 +29,12 @@ struct Data {
 pub fn keep_only(keep: &[u8]) -> io::Result<()> {
     let mask = keep.iter().fold(0_u64, |mask, cap| mask | 1 << cap);
     let word = |shift: u32| (mask >> shift) as u32;
-    let data = [0, 32].map(|shift| Data {
-        effective: word(shift),
-        permitted: word(shift),
-        inheritable: 0,
-    });
-    prctl(
-        libc::PR_CAP_AMBIENT,
-        libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong,
-    )?;
-    let header = Header {
-        version: VERSION_3,
-        pid: 0,
-    };
+    let data = [0, 32].map(|shift| Data { effective: word(shift), permitted: word(shift), inheritable: 0 });
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong)?;
+    let header = Header { version: VERSION_3, pid: 0 };
     // SAFETY: version 3 takes a header and two data words; both outlive the call and the kernel only reads the data.
     let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// From here on no exec gains privileges: not by set-uid, not by file capabilities.
@@ -69,9 +55,5 @@ pub fn parent_death_signal(signal: i32) -> io::Result<()> {
 fn prctl(option: i32, argument: libc::c_ulong) -> io::Result<()> {
     // SAFETY: the options used in this file take plain numbers; unused arguments must be zero and are.
     let result = unsafe { libc::prctl(option, argument, 0_usize, 0_usize, 0_usize) };
-    if result == -1 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -16,10 +16,7 @@ pub fn execute(path: &CStr, arguments: &[CString], environment: &[CString]) -> i
 
 /// Puts `from` in place of a standard descriptor (0, 1, 2), inheritable.
 pub fn replace_standard(from: BorrowedFd<'_>, number: RawFd) -> io::Result<()> {
-    assert!(
-        (0..=2).contains(&number),
-        "only the standard descriptors are nobody's property"
-    );
+    assert!((0..=2).contains(&number), "only the standard descriptors are nobody's property");
     // dup3 refuses equal numbers, dup2 would leave close-on-exec set.
     if from.as_raw_fd() == number {
         use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -28,11 +25,7 @@ pub fn replace_standard(from: BorrowedFd<'_>, number: RawFd) -> io::Result<()> {
     }
     // SAFETY: the standard descriptors are not owned by any object of ours, so none is closed behind its owner's back.
     let result = unsafe { libc::dup2(from.as_raw_fd(), number) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Closes every descriptor from `first` on.
@@ -68,10 +61,7 @@ impl Inherited {
         use std::os::fd::{FromRawFd, OwnedFd};
         use std::sync::atomic::{AtomicBool, Ordering};
         static TAKEN: AtomicBool = AtomicBool::new(false);
-        assert!(
-            !TAKEN.swap(true, Ordering::SeqCst),
-            "inherited descriptors are taken once"
-        );
+        assert!(!TAKEN.swap(true, Ordering::SeqCst), "inherited descriptors are taken once");
         let kept = match number {
             Some(number) if number < 3 => return Err(io::Error::from_raw_os_error(libc::EBADF)),
             Some(number) => {

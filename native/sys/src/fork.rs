@@ -57,9 +57,7 @@ fn refuse_threads() -> io::Result<()> {
     if threads == 1 {
         return Ok(());
     }
-    Err(io::Error::other(format!(
-        "refusing to fork a process with {threads} threads"
-    )))
+    Err(io::Error::other(format!("refusing to fork a process with {threads} threads")))
 }
 
 /// How a child ended.
@@ -91,17 +89,11 @@ pub fn try_wait_for(pid: Pid) -> io::Result<Option<Ended>> {
 fn reap(pid: Pid, block: bool) -> io::Result<Option<(Pid, Ended)>> {
     use nix::errno::Errno;
     use nix::sys::wait::{WaitPidFlag, waitpid};
-    let flags = if block {
-        WaitPidFlag::empty()
-    } else {
-        WaitPidFlag::WNOHANG
-    };
+    let flags = if block { WaitPidFlag::empty() } else { WaitPidFlag::WNOHANG };
     loop {
         return match waitpid(pid, Some(flags)) {
             Ok(WaitStatus::Exited(pid, code)) => Ok(Some((pid, Ended::Exited(code)))),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                Ok(Some((pid, Ended::Signaled(signal as i32))))
-            }
+            Ok(WaitStatus::Signaled(pid, signal, _)) => Ok(Some((pid, Ended::Signaled(signal as i32)))),
             Ok(_) => Ok(None),
             Err(Errno::EINTR) => continue,
             Err(Errno::ECHILD) if !block => Ok(None),

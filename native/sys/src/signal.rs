@@ -30,8 +30,7 @@ impl Signals {
         let set: SigSet = listed.iter().copied().collect();
         let all: SigSet = listed.iter().chain(also_blocked).copied().collect();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&all), None)?;
-        let descriptor =
-            SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        let descriptor = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         Ok(Self { descriptor })
     }
 
@@ -40,11 +39,7 @@ impl Signals {
         let Some(info) = self.descriptor.read_signal()? else {
             return Ok(None);
         };
-        Ok(Some(Arrived {
-            signal: info.ssi_signo as i32,
-            from_kernel: info.ssi_code > 0,
-            sender: info.ssi_pid as i32,
-        }))
+        Ok(Some(Arrived { signal: info.ssi_signo as i32, from_kernel: info.ssi_code > 0, sender: info.ssi_pid as i32 }))
     }
 }
 
@@ -70,11 +65,7 @@ pub fn restore_mask(mask: &Mask) -> io::Result<()> {
 
 /// Blocks everything that can be blocked.
 pub fn block_all() -> io::Result<()> {
-    Ok(sigprocmask(
-        SigmaskHow::SIG_SETMASK,
-        Some(&SigSet::all()),
-        None,
-    )?)
+    Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None)?)
 }
 
 /// Back to the default action. Rust's runtime ignores SIGPIPE from the start, and an exec would hand that on.

@@ -35,14 +35,8 @@ const TSO_ECN: u32 = libc::TUN_F_TSO_ECN;
 const USO: u32 = libc::TUN_F_USO4 | libc::TUN_F_USO6;
 
 /// Offload sets, best first. Each leaves out what the kernel is most likely to have refused in the one before.
-pub const OFFLOAD_STEPS: [u32; 6] = [
-    CSUM | TSO4 | TSO6 | TSO_ECN | USO,
-    CSUM | TSO4 | TSO6 | TSO_ECN,
-    CSUM | TSO4 | TSO6,
-    CSUM | TSO4,
-    CSUM,
-    0,
-];
+pub const OFFLOAD_STEPS: [u32; 6] =
+    [CSUM | TSO4 | TSO6 | TSO_ECN | USO, CSUM | TSO4 | TSO6 | TSO_ECN, CSUM | TSO4 | TSO6, CSUM | TSO4, CSUM, 0];
 
 /// What the device can do. `header_size` is 0 on a plain device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,22 +76,12 @@ pub struct Tap {
 /// Creates the device `name` in the caller's network namespace. With `offload`, tries for a vnet header and offloads and
 /// falls back to less; without, the device is plain.
 pub fn create(name: &str, offload: bool) -> io::Result<Tap> {
-    if name.is_empty()
-        || name.len() >= libc::IFNAMSIZ
-        || name.bytes().any(|b| b == 0 || b == b'/' || b == b'%')
-    {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "not a name for an interface",
-        ));
+    if name.is_empty() || name.len() >= libc::IFNAMSIZ || name.bytes().any(|b| b == 0 || b == b'/' || b == b'%') {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a name for an interface"));
     }
     let plain = Iface::without_packet_info(name, Mode::Tap)?;
     if !offload {
-        return Ok(Tap {
-            fd: owned(plain),
-            features: TapFeatures::default(),
-            plain_because: None,
-        });
+        return Ok(Tap { fd: owned(plain), features: TapFeatures::default(), plain_because: None });
     }
     let plain = owned(plain);
     set_persistent(&plain, true)?;
@@ -105,20 +89,12 @@ pub fn create(name: &str, offload: bool) -> io::Result<Tap> {
     match upgrade(name) {
         Ok((fd, features)) => {
             set_persistent(&fd, false)?;
-            Ok(Tap {
-                fd,
-                features,
-                plain_because: None,
-            })
+            Ok(Tap { fd, features, plain_because: None })
         }
         Err(error) => {
             let fd = attach(name, 0)?;
             set_persistent(&fd, false)?;
-            Ok(Tap {
-                fd,
-                features: TapFeatures::default(),
-                plain_because: Some(error),
-            })
+            Ok(Tap { fd, features: TapFeatures::default(), plain_because: Some(error) })
         }
     }
 }
@@ -151,11 +127,7 @@ fn first_accepted(mut try_step: impl FnMut(u32) -> io::Result<()>) -> io::Result
 
 /// Attaches a new descriptor to the existing device.
 fn attach(name: &str, extra: libc::c_short) -> io::Result<OwnedFd> {
-    let file: File = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_CLOEXEC)
-        .open(TUN_DEVICE)?;
+    let file: File = OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC).open(TUN_DEVICE)?;
     let mut request = interface_request(name);
     request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short | extra;
     // SAFETY: TUNSETIFF reads and writes one ifreq, which outlives the call; its name ends with a NUL.
@@ -167,11 +139,7 @@ fn interface_request(name: &str) -> libc::ifreq {
     // SAFETY: ifreq is plain data, for which all zeroes is a value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // The caller has checked that the name is shorter than the field: the last byte stays NUL.
-    for (to, from) in request
-        .ifr_name
-        .iter_mut()
-        .zip(name.bytes().take(libc::IFNAMSIZ - 1))
-    {
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
         *to = from as libc::c_char;
     }
     request
@@ -179,24 +147,12 @@ fn interface_request(name: &str) -> libc::ifreq {
 
 fn set_persistent(fd: &OwnedFd, persistent: bool) -> io::Result<()> {
     // SAFETY: TUNSETPERSIST takes its argument as a number.
-    check(unsafe {
-        libc::ioctl(
-            fd.as_raw_fd(),
-            libc::TUNSETPERSIST as _,
-            libc::c_ulong::from(persistent),
-        )
-    })
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETPERSIST as _, libc::c_ulong::from(persistent)) })
 }
 
 fn set_offload(fd: &OwnedFd, bits: u32) -> io::Result<()> {
     // SAFETY: TUNSETOFFLOAD takes its argument as a number.
-    check(unsafe {
-        libc::ioctl(
-            fd.as_raw_fd(),
-            libc::TUNSETOFFLOAD as _,
-            libc::c_ulong::from(bits),
-        )
-    })
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD as _, libc::c_ulong::from(bits)) })
 }
 
 /// The flags of an attached queue (TUNGETIFF), for reports and tests.
@@ -209,11 +165,7 @@ pub fn flags_of(fd: BorrowedFd<'_>) -> io::Result<libc::c_short> {
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -221,13 +173,11 @@ mod tests {
     use super::*;
 
     fn refusing(unknown: u32) -> io::Result<TapFeatures> {
-        first_accepted(|bits| {
-            if bits & unknown == 0 {
-                Ok(())
-            } else {
-                Err(io::Error::from_raw_os_error(libc::EINVAL))
-            }
-        })
+        first_accepted(
+            |bits| {
+                if bits & unknown == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EINVAL)) }
+            },
+        )
         .map(TapFeatures::with_offload)
     }
 
@@ -248,19 +198,14 @@ mod tests {
 
     #[test]
     fn offload_refused_altogether_is_an_error() {
-        let error =
-            first_accepted(|_| Err(io::Error::from_raw_os_error(libc::EBADFD))).unwrap_err();
+        let error = first_accepted(|_| Err(io::Error::from_raw_os_error(libc::EBADFD))).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EBADFD));
     }
 
     #[test]
     fn a_name_that_would_be_cut_is_refused() {
         for name in ["", "sixteen-letters-", "a/b", "tap%d", "a\0b"] {
-            assert_eq!(
-                create(name, true).unwrap_err().kind(),
-                io::ErrorKind::InvalidInput,
-                "{name:?}"
-            );
+            assert_eq!(create(name, true).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{name:?}");
         }
     }
 }

@@ -15,20 +15,12 @@ pub struct PseudoTerminal {
 impl PseudoTerminal {
     pub fn open(rows: u16, columns: u16) -> io::Result<Self> {
         use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-        let size = libc::winsize {
-            ws_row: rows,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
+        let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = nix::pty::openpty(&size, None)?;
         for fd in [&pair.master, &pair.slave] {
             fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
         }
-        Ok(Self {
-            master: pair.master,
-            slave: pair.slave,
-        })
+        Ok(Self { master: pair.master, slave: pair.slave })
     }
 }
 
@@ -37,11 +29,7 @@ pub fn take_as_controlling(terminal: BorrowedFd<'_>) -> io::Result<()> {
     setsid()?;
     // SAFETY: TIOCSCTTY takes its argument as a number; 0: do not steal it from another session.
     let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY as _, 0) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Starts a session without a terminal.

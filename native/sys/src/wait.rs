@@ -26,9 +26,7 @@ pub fn wait(waiting: &mut [Waiting<'_>], limit: Option<Duration>) -> io::Result<
     // Rounded up, so that a wait for a deadline does not spin through the last millisecond.
     let timeout = match limit {
         None => PollTimeout::NONE,
-        Some(limit) => {
-            PollTimeout::try_from(limit.as_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX)
-        }
+        Some(limit) => PollTimeout::try_from(limit.as_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX),
     };
     let mut fds: Vec<PollFd<'_>> = waiting.iter().map(|one| one.0.clone()).collect();
     match poll(&mut fds, timeout) {
