@@ -27,11 +27,11 @@ export function cpuOf(pid: number): number {
   return stat(pid)?.seconds ?? 0;
 }
 
-/** The newest process of this user whose name begins so. */
-export function findProcess(prefix: string): number | null {
+/** The newest process with such a name. */
+export function findProcess(name: RegExp): number | null {
   const pids = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
+    .filter((entry) => /^\d+$/.test(entry))
     .map(Number)
     .sort((a, b) => b - a);
-  return pids.find((pid) => stat(pid)?.command.startsWith(prefix)) ?? null;
+  return pids.find((pid) => name.test(stat(pid)?.command ?? '')) ?? null;
 }

@@ -16,6 +16,6 @@ export function pasta(): Peer | null {
       ...[program, '--config-net', '-4', '-a', address, '-n', '24', '-g', gateway, '-m', String(mtu)],
       ...['-t', 'none', '-u', 'none', '-T', 'none', '-U', 'none', '--', ...client],
     ],
-    stack: () => findProcess('pasta'),
+    stack: () => findProcess(/^(pasta|passt)/),
   };
 }

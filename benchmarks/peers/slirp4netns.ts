@@ -13,7 +13,7 @@ export function slirp4netns(): Peer | null {
     // It attaches to a process that is there already: that one waits until its interface has an address, then becomes the
     // client.
     wrap: (client, mtu) => ['bash', '-c', SCRIPT, 'bash', program, String(mtu), ...client],
-    stack: () => findProcess('slirp4netns'),
+    stack: () => findProcess(/^slirp4netns/),
   };
 }
 
