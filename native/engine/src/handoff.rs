@@ -97,6 +97,7 @@ impl Loop {
 
     pub(crate) fn on_launcher(&mut self, id: LauncherId) {
         let mut buffer = vec![0; MAX_PACKET];
+        let mut reset = false;
         loop {
             let Some(Ok(launcher)) = self.launchers.get(id) else { return };
             match fdpass::receive(launcher.fd.as_fd(), &mut buffer, true) {
@@ -109,6 +110,9 @@ impl Loop {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // The launcher closed before it had read all we said. The kernel tells this once, before what it said itself: its
+                // last words are still to come.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset && !reset => reset = true,
                 Ok(None) | Err(_) => return self.launcher_gone(id),
             }
         }
