@@ -75,8 +75,14 @@ export class Unet {
       faults: null,
     });
     const environment = guestEnvironment(process.env, launch.hostname, options.env ?? {}, false);
-    await startDetached(findLauncher(), completeSpec(launch, environment));
-    await this.#client.wait(id, 'started');
+    try {
+      await startDetached(findLauncher(), completeSpec(launch, environment));
+    } catch (error) {
+      // The launcher's reason counts, not that nothing is there to be waited for.
+      await this.#client.wait(id, 'ended', { launcherEnded: true }).catch(() => {});
+      throw error;
+    }
+    await this.#client.wait(id, 'started', { launcherEnded: true });
     return this.#client.inspect(id);
   }
 
@@ -118,14 +124,10 @@ export class Unet {
 
 const NO_ACCESS = { all: false, ports: [] as readonly number[] };
 
-/**
- * Connects to the caller's own daemon, which is started when none runs.
- *
- * @param options.start false: fail when no daemon runs
- */
-export async function connect({ start = true } = {}): Promise<Unet> {
+/** Connects to the caller's own daemon, which is started when none runs. @throws UnetError */
+export async function connect(): Promise<Unet> {
   const paths = currentPaths();
-  const startDaemon = (isUp: () => Promise<boolean>) =>
+  const start = (isUp: () => Promise<boolean>) =>
     startDaemonProcess({ script: findDaemonScript(), logFile: paths.logFile, isUp });
-  return new Unet(await connectClient(start ? { paths, start: startDaemon } : { paths }));
+  return new Unet(await connectClient({ paths, start }));
 }

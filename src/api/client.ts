@@ -63,10 +63,20 @@ export class Client {
     await this.#http.json('DELETE', routes.container(ref), { query: { force: String(force) } });
   }
 
-  /** Waits for the command's start, or for its end with everything taken back. */
-  wait(ref: string, until: 'started' | 'ended', timeout?: number): Promise<WaitResult> {
+  /**
+   * Waits for the command's start, or for its end with everything taken back.
+   *
+   * @param options.launcherEnded its launcher has ended: without this, a container whose launcher never came is waited for
+   * as long as its ticket lives
+   * @param options.timeout milliseconds
+   */
+  wait(
+    ref: string,
+    until: 'started' | 'ended',
+    { launcherEnded = false, timeout }: { launcherEnded?: boolean; timeout?: number } = {},
+  ): Promise<WaitResult> {
     return this.#http.json('GET', routes.containerWait(ref), {
-      query: { until },
+      query: { until, launcherEnded: String(launcherEnded) },
       ...(timeout === undefined ? {} : { timeout }),
     });
   }

@@ -7,21 +7,29 @@ const HANDSHAKE_MILLISECONDS = 5000;
 
 export interface ConnectOptions {
   readonly paths: Paths;
-  /** Starts a daemon and resolves when `isUp` says so; absent: a daemon that is not there is an error. */
-  readonly start?: (isUp: () => Promise<boolean>) => Promise<void>;
+  /** Starts a daemon and resolves when `isUp` says so. */
+  readonly start: (isUp: () => Promise<boolean>) => Promise<void>;
 }
 
 /**
- * A client of the user's daemon, which is started where that is wished for. The handshake also restarts the daemon's idle
+ * A client of the user's daemon, or null when none runs.
+ *
+ * @throws UnetError REFUSED (directory not trustworthy), DAEMON (it does not answer)
+ */
+export async function connectIfRunning(paths: Paths): Promise<Client | null> {
+  return checkRuntimeDirectory(paths) ? tryConnect(paths) : null;
+}
+
+/**
+ * A client of the user's daemon, which is started when none runs. The handshake also restarts the daemon's idle
  * time, so the next request cannot meet a daemon that is just about to end.
  *
- * @throws UnetError REFUSED (directory not trustworthy), DAEMON (not there, or it did not start)
+ * @throws UnetError REFUSED (directory not trustworthy), DAEMON (it did not start, or does not answer)
  */
 export async function connect({ paths, start }: ConnectOptions): Promise<Client> {
-  if (start) ensureDirectories(paths);
-  const running = checkRuntimeDirectory(paths) ? await tryConnect(paths) : null;
+  ensureDirectories(paths);
+  const running = await tryConnect(paths);
   if (running) return running;
-  if (!start) throw new UnetError('DAEMON', 'no daemon runs');
 
   let client: Client | null = null;
   await start(async () => {

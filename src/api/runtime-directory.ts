@@ -76,15 +76,15 @@ function makeDirectory(path: string): void {
 
 function requirePrivate(path: string, stats: Stats, what: string, variable: string): void {
   const refuse = (problem: string, advice: string) =>
-    new UnetError('REFUSED', `the ${what} directory ${path} ${problem}; ${advice} or set ${variable} to another`);
-  if (stats.isSymbolicLink()) throw refuse('is a symbolic link', 'remove it');
-  if (!stats.isDirectory()) throw refuse('is not a directory', 'remove it');
+    new UnetError('REFUSED', `the ${what} directory ${path} ${problem}; ${advice}set ${variable} to one of your own`);
+  if (stats.isSymbolicLink()) throw refuse('is a symbolic link', 'remove it or ');
+  if (!stats.isDirectory()) throw refuse('is not a directory', 'remove it or ');
   if (stats.uid !== ownUid()) {
-    throw refuse(`belongs to uid ${stats.uid}, not to you (uid ${ownUid()})`, 'have it removed');
+    throw refuse(`belongs to uid ${stats.uid}, not to you (uid ${ownUid()})`, '');
   }
   if ((stats.mode & GROUP_AND_OTHERS) !== 0) {
     const mode = (stats.mode & 0o777).toString(8).padStart(4, '0');
-    throw refuse(`is open to others (mode ${mode})`, `run 'chmod 700 ${path}'`);
+    throw refuse(`is open to others (mode ${mode})`, `run 'chmod 700 ${path}' or `);
   }
 }
 

@@ -74,7 +74,11 @@ const flag = v.optional(
 
 export const listQuerySchema = v.strictObject({ all: flag });
 export const removeQuerySchema = v.strictObject({ force: flag });
-export const waitQuerySchema = v.strictObject({ until: v.picklist(['started', 'ended']) });
+export const waitQuerySchema = v.strictObject({
+  until: v.picklist(['started', 'ended']),
+  /** The caller saw the launcher end: a ticket that it has not redeemed is worth nothing any more. */
+  launcherEnded: flag,
+});
 export const logsQuerySchema = v.strictObject({
   follow: flag,
   /** Records from the end; absent: all. */

@@ -1,4 +1,4 @@
-import { type Client, connect, currentPaths } from '../api/index.js';
+import { type Client, connect, connectIfRunning as connectToRunning, currentPaths } from '../api/index.js';
 import { findDaemonScript, startDaemonProcess } from '../launch/index.js';
 import { complain } from './output.js';
 
@@ -21,10 +21,7 @@ export function connectOrStart({ env }: Context): Promise<Client> {
 
 /** A client of the daemon, or null when none runs. @throws UnetError */
 export function connectIfRunning({ env }: Context): Promise<Client | null> {
-  return connect({ paths: currentPaths(env) }).catch((error) => {
-    if (error instanceof Error && error.message === 'no daemon runs') return null;
-    throw error;
-  });
+  return connectToRunning(currentPaths(env));
 }
 
 /** Root has a daemon and containers of its own, which surprises whoever typed `sudo` out of habit. */

@@ -83,8 +83,9 @@ export function addRoutes(app: FastifyInstance, { house, ending, version, facts,
   });
 
   app.get(routes.containerWait(':ref'), { schema: { querystring: waitQuerySchema } }, async (request) => {
-    const { until } = request.query as v.InferOutput<typeof waitQuerySchema>;
+    const { until, launcherEnded } = request.query as v.InferOutput<typeof waitQuerySchema>;
     const container = find(request);
+    if (launcherEnded && container.record.phase === 'created') await ending.undo(container, 'its launcher ended');
     const met = () => container.ended || (until === 'started' && container.running);
     await container.waitFor(met, { signal: whenConnectionEnds(request) });
     return waitResult(container);

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, renameSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, UnetError } from '../model/errors.js';
 import { logSize, readLogTail } from './log-tail.js';
@@ -9,6 +9,7 @@ export const EXIT_LOCK_HELD = 75;
 
 const START_MILLISECONDS = 10_000;
 const FIRST_PAUSE = 5;
+const MAX_LOG_BYTES = 4 * 1024 * 1024;
 const LONGEST_PAUSE = 50;
 
 export interface DaemonProcessOptions {
@@ -29,6 +30,7 @@ export interface DaemonProcessOptions {
  */
 export async function startDaemonProcess({ script, logFile, isUp, env }: DaemonProcessOptions): Promise<void> {
   const deadline = Date.now() + START_MILLISECONDS;
+  putAside(logFile);
   const before = logSize(logFile);
   let child = spawnDaemon(script, logFile, env);
   for (let pause = FIRST_PAUSE; Date.now() < deadline; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
@@ -38,6 +40,11 @@ export async function startDaemonProcess({ script, logFile, isUp, env }: DaemonP
     await sleep(pause);
   }
   throw failed(`it did not answer within ${START_MILLISECONDS / 1000} seconds`, logFile, before);
+}
+
+/** Keeps the log small: no daemon runs now, so nobody writes to it. One older log stays beside it. */
+function putAside(logFile: string): void {
+  if (logSize(logFile) > MAX_LOG_BYTES) renameSync(logFile, `${logFile}.1`);
 }
 
 interface Watched {

@@ -76,11 +76,9 @@ async function run(argv: readonly string[], options: RunOptions, context: Contex
 
   // From here on the standard streams belong to the command.
   const status = await runLauncher(launcher, completeSpec(launch, env));
-  if (!request.detach) await settled(client, id, 'ended');
-  else if (status === 0) {
-    await settled(client, id, 'started');
-    writeLine(id);
-  }
+  const isRunning = request.detach && status === 0;
+  await settled(client, id, isRunning ? 'started' : 'ended');
+  if (isRunning) writeLine(id);
   return status;
 }
 
@@ -89,5 +87,5 @@ async function run(argv: readonly string[], options: RunOptions, context: Contex
  * A daemon that died in the meantime is no reason to fail: the command's status stands.
  */
 async function settled(client: Client, id: string, until: 'started' | 'ended'): Promise<void> {
-  await client.wait(id, until, SETTLE_MILLISECONDS).catch(() => {});
+  await client.wait(id, until, { launcherEnded: true, timeout: SETTLE_MILLISECONDS }).catch(() => {});
 }

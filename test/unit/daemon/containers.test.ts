@@ -100,6 +100,15 @@ describe('creating a container', () => {
     await world.run({ name: 'web' });
   });
 
+  it('takes everything back when its launcher ended without having come', async () => {
+    const { id } = await world.client.create(createRequest());
+    expect(await world.client.wait(id, 'ended', { launcherEnded: true })).toEqual({
+      status: 'removed',
+      exitCode: null,
+    });
+    expect(readdirSync(world.paths.containersDirectory)).toEqual([]);
+  });
+
   it('keeps a started container when whoever asked goes away', async () => {
     const client = new Client(world.paths.controlSocket);
     const { id } = await client.create(createRequest());

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -26,6 +26,15 @@ describe('startDaemonProcess', () => {
     );
     await start();
     expect(existsSync(flag())).toBe(true);
+  });
+
+  it('puts a log aside that has grown large', async () => {
+    writeFileSync(flag(), '');
+    writeFileSync(script, '');
+    writeFileSync(logFile, 'x'.repeat(5 * 1024 * 1024));
+    await start();
+    expect(statSync(`${logFile}.1`).size).toBe(5 * 1024 * 1024);
+    expect(statSync(logFile).size).toBe(0);
   });
 
   it('fails with what this start wrote into the log, not with old trouble', async () => {
