@@ -6,7 +6,8 @@ import { complain } from './output.js';
 export interface Context {
   readonly version: string;
   readonly env: Readonly<NodeJS.ProcessEnv>;
-  readonly cwd: string;
+  /** Asked only where it matters: it may have been removed under our feet. */
+  readonly cwd: () => string;
 }
 
 /** A client of the daemon, which is started when none runs. @throws UnetError */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import type { CreateContainer } from '../api/types.js';
 import { parseContainerName } from '../model/container-name.js';
 import { type Environment, parseEnvFile, parseEnvOption } from '../model/environment.js';
@@ -48,7 +48,7 @@ export function readRunOptions(options: RunOptions, argv: readonly string[], con
   return {
     name: options.name === undefined ? null : parseContainerName(options.name),
     argv: [...argv],
-    cwd: resolve(context.cwd, options.workdir ?? '.'),
+    cwd: fromHere(options.workdir ?? '.', context),
     env: givenEnvironment(options, context),
     detach: options.detach ?? false,
     autoRemove: options.rm ?? false,
@@ -78,9 +78,18 @@ function readHostAccess(values: readonly string[]): CreateContainer['hostAccess'
 
 /** Files first, then -e, each overriding what came before it. */
 function givenEnvironment({ env = [], envFile = [] }: RunOptions, context: Context): Environment {
-  const fromFiles = envFile.map((path) => parseEnvFile(readEnvFile(resolve(context.cwd, path)), path, context.env));
+  const fromFiles = envFile.map((path) => parseEnvFile(readEnvFile(fromHere(path, context)), path, context.env));
   const fromOptions = env.map((text) => parseEnvOption(text, context.env));
   return Object.assign({}, ...fromFiles, ...fromOptions);
+}
+
+function fromHere(path: string, { cwd }: Context): string {
+  if (isAbsolute(path)) return resolve(path);
+  try {
+    return resolve(cwd(), path);
+  } catch {
+    throw usageError('the working directory does not exist any more; change to another, or choose one with -w');
+  }
 }
 
 function readEnvFile(path: string): string {

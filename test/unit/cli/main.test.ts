@@ -46,7 +46,7 @@ function launcher(status: number): string {
 const unet = (...argv: string[]) =>
   main(argv, {
     version: '1.2.3',
-    cwd: scratch,
+    cwd: () => scratch,
     env: { ...world.env, PATH: process.env['PATH'], UNET_LAUNCH: launcher(42) },
   });
 const readSpec = () => JSON.parse(readFileSync(join(scratch, 'spec'), 'utf8')) as LaunchSpec;

@@ -15,7 +15,7 @@ const read = (options: Partial<RunOptions> = {}, argv: string[] = ['true']) =>
   readRunOptions({ user: 'self', offload: 'on', net: 'bridge', ...options }, argv, {
     version: '',
     env: { MINE: 'm' },
-    cwd,
+    cwd: () => cwd,
   });
 
 describe('readRunOptions', () => {
@@ -44,6 +44,16 @@ describe('readRunOptions', () => {
     const { env, cwd: directory } = read({ envFile: ['vars'], env: ['A=option', 'MINE'], workdir: 'sub' });
     expect(env).toEqual({ A: 'option', B: 'file', MINE: 'm' });
     expect(directory).toBe(join(cwd, 'sub'));
+  });
+
+  it('says so when the working directory was removed, unless it is not needed', () => {
+    const removed = () => {
+      throw new Error('ENOENT: uv_cwd');
+    };
+    const context = { version: '', env: {}, cwd: removed };
+    const options = { user: 'self', offload: 'on', net: 'bridge' };
+    expect(() => readRunOptions(options, ['true'], context)).toThrow(/the working directory does not exist any more/);
+    expect(readRunOptions({ ...options, workdir: '/tmp/../srv' }, ['true'], context).cwd).toBe('/srv');
   });
 
   it('adds up ports and host access', () => {
