@@ -12,6 +12,8 @@ export class Container {
   attached = false;
   /** Ends the life of its ticket, or the wait for a supervisor that should come back. */
   timer: NodeJS.Timeout | null = null;
+  /** Stops watching whoever asked for it; of use while the ticket is out. */
+  forgetCreator: (() => void) | null = null;
   /** Gives back the daemon's wakefulness; set while it is live. */
   releaseIdle: (() => void) | null = null;
   readonly #waiters = new Set<() => void>();
@@ -81,6 +83,8 @@ export class Container {
   clearTimer(): void {
     if (this.timer) clearTimeout(this.timer);
     this.timer = null;
+    this.forgetCreator?.();
+    this.forgetCreator = null;
   }
 
   summary(): ContainerSummary {

@@ -113,8 +113,9 @@ function limitTicket(ending: Ending, container: Container, creator: AbortSignal)
   };
   container.timer = setTimeout(() => undo('its launcher did not come in time'), TICKET_MILLISECONDS);
   const onGone = () => undo('whoever asked for it has gone');
+  container.forgetCreator = () => creator.removeEventListener('abort', onGone);
+  creator.addEventListener('abort', onGone);
   if (creator.aborted) onGone();
-  else creator.addEventListener('abort', onGone, { once: true });
 }
 
 function launchPart(house: House, record: ContainerRecord): Omit<LaunchSpec, 'env'> {

@@ -42,7 +42,12 @@ export class EndpointEvents {
   expectAgain(container: Container): void {
     this.#house.ports.release(container.id);
     container.attached = false;
-    this.#house.engine.stack.expectEndpoint(endpointSpec(container.record));
+    try {
+      this.#house.engine.stack.expectEndpoint(endpointSpec(container.record));
+    } catch (error) {
+      // Its guest cannot come back, but its end will still be noticed; the others go on.
+      this.#failed(container, error);
+    }
     if (container.record.phase !== 'created') watchSupervisor(this.#house, this.#ending, container);
   }
 

@@ -1,6 +1,5 @@
 import type { Paths } from '../model/paths.js';
 import type { ParsedResolvConf } from '../model/resolv-conf.js';
-import type { NativeModule } from '../native/index.js';
 import type { EngineHost } from './engine-host.js';
 import type { IdleTimer } from './idle-timer.js';
 import type { Log } from './log.js';
@@ -13,7 +12,6 @@ import type { StateStore } from './state-store.js';
 export interface House {
   readonly paths: Paths;
   readonly log: Log;
-  readonly native: NativeModule;
   readonly engine: EngineHost;
   readonly network: Network;
   readonly ports: PortTable;

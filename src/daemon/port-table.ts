@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { messageOf, UnetError } from '../model/errors.js';
-import { formatHostPort, type PublishedPort } from '../model/port-list.js';
+import { UnetError } from '../model/errors.js';
+import type { PublishedPort } from '../model/port-list.js';
 import type { PortRequest } from '../model/port-spec.js';
-import { nativeCodeOf } from '../native/index.js';
+import { alreadyAllocated, bindError } from './port-errors.js';
 
 /** Ephemeral numbers, as in Docker's first years: above those that the kernel hands out to clients on most hosts. */
 const EPHEMERAL = { from: 49_153, to: 65_535 };
@@ -131,7 +131,7 @@ export class PortTable {
     try {
       binder.bind(port);
     } catch (error) {
-      throw this.#explain(port, error);
+      throw bindError(port, error, this.#unprivilegedStart());
     }
     this.#held.set(slotOf(port), [...neighbours, { ...port, owner }]);
   }
@@ -140,29 +140,6 @@ export class PortTable {
     const kept = this.#held.get(slot)?.filter(stays) ?? [];
     if (kept.length === 0) this.#held.delete(slot);
     else this.#held.set(slot, kept);
-  }
-
-  #explain(port: PublishedPort, error: unknown): UnetError {
-    const where = `${formatHostPort(port.hostAddress, port.hostPort)}/${port.protocol}`;
-    const failed = (code: 'CONFLICT' | 'INVALID' | 'UNAVAILABLE', reason: string) =>
-      new UnetError(code, `failed to bind host port ${where}: ${reason}`, { cause: error });
-    switch (nativeCodeOf(error)) {
-      case 'EADDRINUSE':
-        return failed('CONFLICT', 'address already in use');
-      case 'EACCES': {
-        const start = this.#unprivilegedStart();
-        return failed(
-          'INVALID',
-          `permission denied: ports below ${start} are root's; publish on ${start} or above, or lower net.ipv4.ip_unprivileged_port_start as root`,
-        );
-      }
-      case 'EADDRNOTAVAIL':
-        return failed('INVALID', `cannot assign requested address: this host has no address ${port.hostAddress}`);
-      case 'EMFILE':
-        return failed('UNAVAILABLE', 'too many open files: publish fewer ports or raise the limit (ulimit -n)');
-      default:
-        return failed('UNAVAILABLE', messageOf(error));
-    }
   }
 
   #reservedPorts(): string {
@@ -224,10 +201,6 @@ function isV6({ hostAddress }: PublishedPort): boolean {
 
 function isWildcard({ hostAddress }: PublishedPort): boolean {
   return hostAddress === '0.0.0.0' || hostAddress === '::';
-}
-
-function alreadyAllocated({ hostAddress, hostPort }: PublishedPort): UnetError {
-  return new UnetError('CONFLICT', `Bind for ${hostAddress}:${hostPort} failed: port is already allocated`);
 }
 
 function readSysctl(name: string, otherwise: string): string {

@@ -64,7 +64,6 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
   const house: House = {
     paths,
     log,
-    native,
     engine,
     network,
     ports: new PortTable(),

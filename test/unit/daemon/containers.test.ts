@@ -100,6 +100,16 @@ describe('creating a container', () => {
     await world.run({ name: 'web' });
   });
 
+  it('does not gather watchers on a connection that creates many', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on('warning', onWarning);
+    for (let count = 0; count < 15; count++) await world.run({ autoRemove: true });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+  });
+
   it('takes everything back when its launcher ended without having come', async () => {
     const { id } = await world.client.create(createRequest());
     expect(await world.client.wait(id, 'ended', { launcherEnded: true })).toEqual({
