@@ -58,11 +58,11 @@ describeInWorld('a command at a terminal', (stage) => {
   });
 
   it('stops by Ctrl-Z in a shell and comes back by fg', async () => {
-    const line = `${unet('sh', '-c', '"echo ready; read x; echo got $x"').join(' ')}\n`;
+    const line = `${unet('sh', '-c', '"echo ready; read x; echo got \\$x"').join(' ')}\n`;
     const steps = [
       { wait: '$' },
       { type: line },
-      { wait: '\nready' },
+      { wait: 'ready\r\n' },
       { type: CTRL_Z },
       { wait: 'Stopped' },
       { type: 'fg\n' },
@@ -96,7 +96,7 @@ describeInWorld('a command at a terminal', (stage) => {
       { sleep: 0.3 },
       { type: CTRL_Z },
       { wait: 'Stopped' },
-      { type: 'kill %1; exit 3\n' },
+      { type: 'kill -9 %1; sleep 0.3; exit 3\n' },
       { wait: 'back with 3' },
       { type: 'echo alive; exit\n' },
       { wait: 'alive' },
