@@ -11,20 +11,22 @@ export function alreadyAllocated({ hostAddress, hostPort }: PublishedPort): Unet
  * Why the kernel would not bind, and what to do where that is not plain. Only CONFLICT is about this number: with it another
  * number of a range may do.
  *
- * @param unprivilegedStart net.ipv4.ip_unprivileged_port_start
+ * @param unprivilegedStart reads net.ipv4.ip_unprivileged_port_start
  */
-export function bindError(port: PublishedPort, error: unknown, unprivilegedStart: number): UnetError {
+export function bindError(port: PublishedPort, error: unknown, unprivilegedStart: () => number): UnetError {
   const where = `${formatHostPort(port.hostAddress, port.hostPort)}/${port.protocol}`;
   const failed = (code: 'CONFLICT' | 'INVALID' | 'UNAVAILABLE', reason: string) =>
     new UnetError(code, `failed to bind host port ${where}: ${reason}`, { cause: error });
   switch (nativeCodeOf(error)) {
     case 'EADDRINUSE':
       return failed('CONFLICT', 'address already in use');
-    case 'EACCES':
+    case 'EACCES': {
+      const start = unprivilegedStart();
       return failed(
         'INVALID',
-        `permission denied: ports below ${unprivilegedStart} are root's; publish on ${unprivilegedStart} or above, or lower net.ipv4.ip_unprivileged_port_start as root`,
+        `permission denied: ports below ${start} are root's; publish on ${start} or above, or lower net.ipv4.ip_unprivileged_port_start as root`,
       );
+    }
     case 'EADDRNOTAVAIL':
       return failed('INVALID', `cannot assign requested address: this host has no address ${port.hostAddress}`);
     case 'EMFILE':

@@ -131,7 +131,7 @@ export class PortTable {
     try {
       binder.bind(port);
     } catch (error) {
-      throw bindError(port, error, this.#unprivilegedStart());
+      throw bindError(port, error, () => this.#unprivilegedStart());
     }
     this.#held.set(slotOf(port), [...neighbours, { ...port, owner }]);
   }
