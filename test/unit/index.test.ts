@@ -22,16 +22,17 @@ function launcher(script: string): void {
   vi.stubEnv('UNET_LAUNCH', path);
 }
 
-/** Plays the launcher as soon as a ticket is out. */
+/** Plays the launcher as soon as a ticket is out, and only then lets the one that was started end. */
 async function attachNext(): Promise<void> {
   await until(() => world.stack.endpoints.size > 0);
   const [id = ''] = world.stack.endpoints.keys();
   world.stack.attach(id);
+  writeFileSync(join(world.root, 'attached'), '');
 }
 
 describe('the library', () => {
   it('runs, lists, waits for, stops and removes', async () => {
-    launcher('cat <&3 >/dev/null');
+    launcher(`cat <&3 >/dev/null; until [ -e '${join(world.root, 'attached')}' ]; do sleep 0.02; done`);
     const unet = await connect();
     const [web] = await Promise.all([
       unet.run(['sleep', '1000'], { name: 'web', publish: ['127.0.0.1:45099:80'], mtu: 1400, hostAccess: '5432' }),
