@@ -27,7 +27,10 @@ describeInWorld('a command at a terminal', (stage) => {
   });
 
   it('ends by Ctrl-C as it would without unet, and nothing is left', async () => {
-    const { exit } = await atTerminal([{ wait: 'ready' }, { type: CTRL_C }], unet('sh', '-c', 'echo ready; sleep 100'));
+    const { exit } = await atTerminal(
+      [{ wait: 'ready' }, { sleep: 0.3 }, { type: CTRL_C }],
+      unet('sh', '-c', 'echo ready; sleep 100'),
+    );
     expect(exit).toBe(130);
     await until('it is gone', () => stage.world.processes().every(({ command }) => command.includes('daemon.mjs')));
   });
@@ -51,7 +54,7 @@ describeInWorld('a command at a terminal', (stage) => {
 
   it('ends by Ctrl-\\ too', async () => {
     const { exit } = await atTerminal(
-      [{ wait: 'ready' }, { type: CTRL_BACKSLASH }],
+      [{ wait: 'ready' }, { sleep: 0.3 }, { type: CTRL_BACKSLASH }],
       unet('sh', '-c', 'echo ready; sleep 100'),
     );
     expect(exit).toBe(131);
