@@ -71,6 +71,10 @@ drop_reasons! {
     GatewayPortClosed => "gateway_port_closed",
     /// The flow table is full.
     FlowTableFull => "flow_table_full",
+    /// The guest has used up its share of the flow table with connections.
+    FlowShareUsed => "flow_share_used",
+    /// A guest's oldest datagram flow, ended to make room for its newest.
+    FlowEvicted => "flow_evicted",
     /// The host refused a socket (descriptors or memory used up).
     UplinkExhausted => "uplink_exhausted",
     /// The host does not let its users open ping sockets (`net.ipv4.ping_group_range`).

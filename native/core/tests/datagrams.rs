@@ -230,13 +230,15 @@ fn a_published_port_lets_everybody_in_and_answers_from_itself() {
     world.assert_empty();
 }
 
+/// Nobody's flows make room for another's, and connections do not make room for datagrams.
 #[test]
-fn a_full_table_refuses_datagrams_too() {
+fn a_table_full_of_anothers_flows_refuses_datagrams() {
     let mut world = World::with(PLAIN, 1, VirtualClock::default(), HostAccess::None);
+    let other = world.add_guest();
+    let frame = world.guests[1].1.udp(PORT, SERVER, b"a");
+    world.inject_from(other, &Vnet::default(), &frame);
     ask(&mut world, SERVER, b"a");
     ask(&mut world, DNS, b"a");
-    let frame = world.wiring().udp(PORT + 1, SERVER, b"c");
-    world.send(&frame);
     assert_eq!(world.drops(DropReason::FlowTableFull), 2);
     assert_eq!(world.io.uplink.datagrams.len(), 1, "no socket for a flow that cannot be");
     let binding = world.stack.publish_udp(world.guest(), 7).unwrap();

@@ -4,28 +4,29 @@
 use crate::endpoints::{EndpointSpec, NetworkSpec};
 use crate::error::EngineError;
 use crate::events::{Event, EventKind, EventQueue};
-use crate::limits::{CALL_PATIENCE, DEFAULT_MAX_FLOWS};
+use crate::limits::{CALL_PATIENCE, DEFAULT_MAX_FLOWS, RESERVED_DESCRIPTORS};
 use crate::publish::PublishSpec;
 use crate::run::{Loop, LoopOptions};
 use crate::snapshot::Snapshot;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use unet_core::switch::HostAccess;
 use unet_sys::event::Waker;
-use unet_sys::signal;
+use unet_sys::{execute, signal};
 
 /// What an engine is made with.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// Where launchers connect. Whatever socket lies there is replaced: the caller holds the lock that makes it the only one.
     pub handoff_socket: PathBuf,
-    /// Flows of all guests together; none: 65,536.
+    /// Flows of all guests together; none: 65,536. Less where the process may not open as many descriptors.
     pub max_flows: Option<usize>,
 }
 
@@ -80,6 +81,8 @@ pub struct Engine {
     mailbox: Arc<Mailbox>,
     events: Arc<EventQueue>,
     handoff_socket: PathBuf,
+    /// Which file that was.
+    bound: Option<(u64, u64)>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -93,14 +96,16 @@ impl Engine {
         let events = Arc::new(EventQueue::new(tell));
         let settings = LoopOptions {
             handoff_socket: options.handoff_socket.clone(),
-            max_flows: options.max_flows.unwrap_or(DEFAULT_MAX_FLOWS),
+            max_flows: options.max_flows.unwrap_or(DEFAULT_MAX_FLOWS).min(affordable_flows()?),
         };
         let engine = Loop::new(&settings, Arc::clone(&mailbox), Arc::clone(&events))?;
         let thread = {
             let (mailbox, events) = (Arc::clone(&mailbox), Arc::clone(&events));
             std::thread::Builder::new().name("unet-engine".into()).spawn(move || keep(engine, &mailbox, &events))?
         };
-        Ok(Self { mailbox, events, handoff_socket: options.handoff_socket.clone(), thread: Some(thread) })
+        let handoff_socket = options.handoff_socket.clone();
+        let bound = identity(&handoff_socket);
+        Ok(Self { mailbox, events, handoff_socket, bound, thread: Some(thread) })
     }
 
     /// Up to `max` events; call until there are none.
@@ -228,7 +233,10 @@ impl Engine {
         if let Some(thread) = self.thread.take() {
             // A panic has been reported as an event already.
             let _ = thread.join();
-            let _ = std::fs::remove_file(&self.handoff_socket);
+            // Another daemon may have bound the path since.
+            if identity(&self.handoff_socket) == self.bound {
+                let _ = std::fs::remove_file(&self.handoff_socket);
+            }
         }
     }
 }
@@ -237,6 +245,17 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Flows that the process has descriptors for, beside those that it needs itself.
+fn affordable_flows() -> io::Result<usize> {
+    let files = usize::try_from(execute::soft_open_files()?).unwrap_or(usize::MAX);
+    Ok(files - RESERVED_DESCRIPTORS.min(files / 4))
+}
+
+/// What tells a socket from another that was bound at the same path later.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// The thread: runs the loop, reports how it ended.

@@ -12,6 +12,11 @@ pub(crate) const ACCEPT_BUDGET: usize = 64;
 pub(crate) const LISTEN_BACKLOG: i32 = 4096;
 /// Flows of all guests together, unless the owner says otherwise.
 pub(crate) const DEFAULT_MAX_FLOWS: usize = 65_536;
+/// Of these, one guest's: a part of so many.
+pub(crate) const ENDPOINT_SHARE: usize = 4;
+/// Descriptors that no flow may have: for the control socket, launchers, listeners and files. A quarter of what there is, where that
+/// is less.
+pub(crate) const RESERVED_DESCRIPTORS: usize = 1024;
 
 /// Events that wait for the owner; more are counted as lost.
 pub(crate) const MAX_EVENTS: usize = 8192;
@@ -28,6 +33,8 @@ pub(crate) const MAX_DNS_BACKLOG: usize = 256 * 1024;
 
 /// Launchers connected at once.
 pub(crate) const MAX_LAUNCHERS: usize = 4096;
+/// Messages taken from one launcher before others get their turn.
+pub(crate) const LAUNCHER_BUDGET: usize = 16;
 /// A connection that has not redeemed its ticket by then is closed.
 pub(crate) const LAUNCHER_PATIENCE: Duration = Duration::from_secs(10);
 

@@ -7,7 +7,7 @@ use crate::error::{EngineError, uplink_error};
 use crate::events::{EventKind, EventQueue};
 use crate::handle::Mailbox;
 use crate::handoff::{Launcher, bind_handoff};
-use crate::limits::{DATAGRAM_BUDGET, FAULT_RELEASE, SWEEP, TAP_BUDGET};
+use crate::limits::{DATAGRAM_BUDGET, ENDPOINT_SHARE, FAULT_RELEASE, SWEEP, TAP_BUDGET};
 use crate::ports::{DnsStreamId, LauncherId, ListenerId, Ports, Source};
 use crate::publish::{Listener, reserve};
 use crate::tap::FRAME_BUFFER;
@@ -43,7 +43,7 @@ pub(crate) struct Loop {
     pub(crate) reserve: Option<OwnedFd>,
     pub(crate) wakeups: u64,
     /// What is read goes here first.
-    frame: Box<[u8]>,
+    pub(crate) frame: Box<[u8]>,
     /// Kept between turns for its memory.
     ready: Vec<Ready>,
     next_sweep: Instant,
@@ -70,7 +70,11 @@ impl Loop {
         ports.watch(handoff.as_fd(), Source::Handoff, Interest::Read)?;
         Ok(Self {
             clock: Clock::start(),
-            stack: Stack::new(&StackConfig { secret, max_flows: options.max_flows }),
+            stack: Stack::new(&StackConfig {
+                secret,
+                max_flows: options.max_flows,
+                max_flows_per_endpoint: (options.max_flows / ENDPOINT_SHARE).max(1),
+            }),
             ports,
             events,
             mailbox,

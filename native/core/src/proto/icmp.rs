@@ -15,7 +15,7 @@ pub(crate) struct Quote {
     pub(crate) source_port: u16,
     pub(crate) destination: Ipv4Addr,
     pub(crate) destination_port: u16,
-    /// The four bytes behind the ports: TCP's sequence number, UDP's length and checksum.
+    /// The four bytes behind the ports: TCP's sequence number, UDP's length and checksum; an echo's sequence number.
     pub(crate) rest: u32,
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn unreachable<D: Device>(device: &mut D, link: &Link, code: Unreacha
         // Echo request: type, code, checksum (unknown), then identifier and sequence number.
         body.extend_from_slice(&[8, 0, 0, 0]);
         body.extend_from_slice(&quote.source_port.to_be_bytes());
-        body.extend_from_slice(&quote.destination_port.to_be_bytes());
+        body.extend_from_slice(&u16::try_from(quote.rest).unwrap_or(0).to_be_bytes());
     } else {
         body.extend_from_slice(&quote.source_port.to_be_bytes());
         body.extend_from_slice(&quote.destination_port.to_be_bytes());

@@ -26,6 +26,9 @@ const DNS_TIMEOUT: Duration = Duration::from_secs(15);
 /// An echo flow (RFC 5508 REQ-2: at least 60 s).
 const ECHO_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// What an error quotes behind the ports of a UDP datagram: length 8 and no checksum, all that is remembered of it.
+const UDP_QUOTE: u32 = 8 << 16;
+
 /// A datagram socket of the host.
 #[derive(Debug)]
 pub(super) struct Binding {
@@ -81,7 +84,10 @@ impl Stack {
                     io.dns_query(from, SocketAddrV4::new(ip.source, header.source), payload);
                     return Ok(());
                 }
-                route => self.open_datagram_flow(io, key, route, now)?,
+                route => match self.open_datagram_flow(io, key, route, UDP_QUOTE, now)? {
+                    Some(id) => id,
+                    None => return Ok(()),
+                },
             },
         };
         self.send_datagram(io, flow, payload, segment, now)
@@ -116,7 +122,10 @@ impl Stack {
             Some(id) => id,
             None => {
                 let route = route::egress(&self.switch, from, key.remote, 0);
-                self.open_datagram_flow(io, key, route, now)?
+                match self.open_datagram_flow(io, key, route, u32::from(message.sequence), now)? {
+                    Some(id) => id,
+                    None => return Ok(()),
+                }
             }
         };
         self.send_datagram(io, flow, body, None, now)
@@ -127,17 +136,18 @@ impl Stack {
         io: &mut I,
         key: FlowKey,
         route: Route,
+        quoted: u32,
         now: Instant,
-    ) -> Result<FlowId, DropReason> {
+    ) -> Result<Option<FlowId>, DropReason> {
         let (code, reason) = match route {
-            Route::Host(to) => return self.bind_flow(io, key, to, now),
+            Route::Host(to) => return self.bind_flow(io, key, to, quoted, now),
             Route::Dns | Route::ClosedPort => (Unreachable::Port, DropReason::GatewayPortClosed),
             Route::Unreachable => (Unreachable::Host, DropReason::HostUnreachable),
             Route::Prohibited => (Unreachable::AdministrativelyProhibited, DropReason::PolicyDenied),
         };
         // Nobody is told about multicast (RFC 1122 §3.2.2).
         if !key.remote.is_multicast() && !key.remote.is_broadcast() {
-            self.refuse_datagram(io, &key, code);
+            self.refuse_datagram(io, &key, code, quoted);
         }
         Err(reason)
     }
@@ -147,10 +157,12 @@ impl Stack {
         io: &mut I,
         key: FlowKey,
         to: SocketAddr,
+        quoted: u32,
         now: Instant,
-    ) -> Result<FlowId, DropReason> {
-        if self.flows.is_full() {
-            return Err(DropReason::FlowTableFull);
+    ) -> Result<Option<FlowId>, DropReason> {
+        if !self.make_room(io, key.endpoint) {
+            // Counted where it was refused.
+            return Ok(None);
         }
         let index = (key.endpoint, key.protocol, key.guest_port);
         let binding = match self.binding_index.get(&index) {
@@ -168,7 +180,7 @@ impl Stack {
                     self.bindings.remove(id);
                     return Err(match error {
                         UplinkError::NotPermitted if kind == DatagramKind::Ping => {
-                            self.refuse_datagram(io, &key, Unreachable::AdministrativelyProhibited);
+                            self.refuse_datagram(io, &key, Unreachable::AdministrativelyProhibited, quoted);
                             DropReason::PingNotPermitted
                         }
                         _ => DropReason::UplinkExhausted,
@@ -178,7 +190,7 @@ impl Stack {
                 id
             }
         };
-        self.add_datagram_flow(key, binding, to.into(), now).ok_or(DropReason::EndpointGone)
+        self.add_datagram_flow(key, binding, to.into(), now).map(Some).ok_or(DropReason::EndpointGone)
     }
 
     fn add_datagram_flow(
@@ -193,6 +205,7 @@ impl Stack {
         if let Some(binding) = self.bindings.get_mut(binding) {
             binding.flows += 1;
         }
+        self.queue_datagram_flow(key.endpoint, id, expires);
         self.file_timer(id);
         Some(id)
     }
@@ -246,7 +259,7 @@ impl Stack {
         let key = self.key_of_peer(id, from.address).ok_or(DropReason::EndpointGone)?;
         let flow = match self.flows.find(&key) {
             Some(id) => id,
-            None if published && self.flows.is_full() => return Err(DropReason::FlowTableFull),
+            None if published && !self.make_room(io, key.endpoint) => return Ok(()),
             None if published => self.add_datagram_flow(key, id, from, now).ok_or(DropReason::EndpointGone)?,
             None => return Err(DropReason::DatagramUnsolicited),
         };
@@ -304,10 +317,12 @@ impl Stack {
             UplinkError::NotPermitted => Unreachable::AdministrativelyProhibited,
             _ => return,
         };
-        self.refuse_datagram(io, key, code);
+        // Of an echo that went out earlier only the identifier is remembered.
+        let quoted = if key.protocol == Protocol::Echo { 0 } else { UDP_QUOTE };
+        self.refuse_datagram(io, key, code, quoted);
     }
 
-    fn refuse_datagram<I: Io>(&self, io: &mut I, key: &FlowKey, code: Unreachable) {
+    fn refuse_datagram<I: Io>(&self, io: &mut I, key: &FlowKey, code: Unreachable, quoted: u32) {
         let Some(link) = self.link(io, key.endpoint) else { return };
         let protocol = if key.protocol == Protocol::Echo { PROTOCOL_ICMP } else { PROTOCOL_UDP };
         let quote = Quote {
@@ -315,8 +330,7 @@ impl Stack {
             source_port: key.guest_port,
             destination: key.remote,
             destination_port: key.remote_port,
-            // Length 8, no checksum: all that is remembered of the datagram.
-            rest: 8 << 16,
+            rest: quoted,
         };
         icmp::unreachable(io, &link, code, &quote);
     }

@@ -7,6 +7,7 @@
 
 mod datagrams;
 mod frames;
+mod shares;
 mod streams;
 
 use crate::device::Device;
@@ -20,7 +21,7 @@ use crate::switch::{EndpointConfig, EndpointId, EndpointStats, HostAccess, Link,
 use crate::time::Instant;
 use crate::uplink::Close;
 use datagrams::{Binding, DatagramFlow};
-use slotmap::SlotMap;
+use slotmap::{SecondaryMap, SlotMap};
 
 /// What a stack is made with.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct StackConfig {
     pub secret: [u8; 32],
     /// Flows of all guests together.
     pub max_flows: usize,
+    /// Flows of one guest.
+    pub max_flows_per_endpoint: usize,
 }
 
 #[derive(Debug)]
@@ -44,6 +47,9 @@ pub struct Stack {
     secret: [u8; 16],
     switch: Switch,
     flows: FlowTable<Flow>,
+    /// Flows that one endpoint may have.
+    share: usize,
+    queues: SecondaryMap<EndpointId, shares::Queue>,
     bindings: SlotMap<BindingId, Binding>,
     binding_index: std::collections::HashMap<(EndpointId, Protocol, u16), BindingId>,
     timers: TimerQueue,
@@ -64,6 +70,8 @@ impl Stack {
             secret: key(numbers),
             switch: Switch::default(),
             flows: FlowTable::new(key(table), config.max_flows),
+            share: config.max_flows_per_endpoint,
+            queues: SecondaryMap::new(),
             bindings: SlotMap::with_key(),
             binding_index: std::collections::HashMap::new(),
             timers: TimerQueue::default(),
@@ -98,6 +106,7 @@ impl Stack {
             self.close_binding(io, binding);
         }
         self.fragments.forget_endpoint(id);
+        self.queues.remove(id);
         self.switch.remove_endpoint(id);
     }
 
@@ -253,15 +262,13 @@ impl Stack {
         }
     }
 
+    /// The caller has made room.
     fn add_flow(&mut self, key: FlowKey, make: impl FnOnce(FlowId) -> Flow) -> Option<FlowId> {
         let id = self.flows.insert(key, make);
-        match id {
-            Some(_) => {
-                if let Some(endpoint) = self.switch.endpoint_mut(key.endpoint) {
-                    endpoint.stats.flows += 1;
-                }
-            }
-            None => self.drops.count(DropReason::FlowTableFull),
+        if id.is_some()
+            && let Some(endpoint) = self.switch.endpoint_mut(key.endpoint)
+        {
+            endpoint.stats.flows += 1;
         }
         id
     }

@@ -96,12 +96,13 @@ impl Stack {
                 return Err(DropReason::PolicyDenied);
             }
         };
-        let iss = self.initial_sequence(&key, now);
-        let id = self.add_flow(key, |id| Flow::Tcp(Box::new(TcpFlow::from_guest(id, &key, link, segment, iss, now))));
-        let Some(id) = id else {
+        if !self.make_room(io, key.endpoint) {
             // Counted where it was refused. The guest tries its SYN again.
             return Ok(());
-        };
+        }
+        let iss = self.initial_sequence(&key, now);
+        let id = self.add_flow(key, |id| Flow::Tcp(Box::new(TcpFlow::from_guest(id, &key, link, segment, iss, now))));
+        let Some(id) = id else { return Ok(()) };
         if let Err(error) = io.tcp_connect(id, target) {
             self.with_tcp(io, id, now, |flow, cx| flow.on_connect_failed(cx, error));
         }
@@ -137,6 +138,9 @@ impl Stack {
             }
             // Only the number that the guest sees changes.
             key.remote_port = key.remote_port.wrapping_add(1).max(1024);
+        }
+        if !self.make_room(io, endpoint) {
+            return None;
         }
         let iss = self.initial_sequence(&key, now);
         let id = self.add_flow(key, |id| Flow::Tcp(Box::new(TcpFlow::from_host(id, &key, link, iss, now))))?;

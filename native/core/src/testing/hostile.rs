@@ -52,7 +52,8 @@ pub fn hostile(input: &[u8]) {
 
 impl Hostile {
     fn new(kind: u8) -> Self {
-        let mut stack = Stack::new(&StackConfig { secret: [kind; 32], max_flows: FLOWS });
+        let mut stack =
+            Stack::new(&StackConfig { secret: [kind; 32], max_flows: FLOWS, max_flows_per_endpoint: FLOWS });
         let network = stack.add_network(NetworkConfig {
             subnet: Ipv4Addr::new(172, 17, 0, 0),
             prefix: 16,

@@ -74,7 +74,8 @@ fn long(n: usize) -> u32 {
 impl Model {
     fn open(script: &mut Script<'_>) -> Self {
         let kind = script.byte();
-        let mut stack = Stack::new(&StackConfig { secret: [script.byte(); 32], max_flows: 4 });
+        let mut stack =
+            Stack::new(&StackConfig { secret: [script.byte(); 32], max_flows: 4, max_flows_per_endpoint: 4 });
         let network = stack.add_network(NetworkConfig {
             subnet: Ipv4Addr::new(172, 17, 0, 0),
             prefix: 16,

@@ -29,7 +29,17 @@ impl World {
     }
 
     pub fn with(capabilities: Capabilities, max_flows: usize, clock: VirtualClock, host_access: HostAccess) -> Self {
-        let mut stack = Stack::new(&StackConfig { secret: [7; 32], max_flows });
+        let limits = StackConfig { secret: [7; 32], max_flows, max_flows_per_endpoint: max_flows };
+        Self::limited(capabilities, &limits, clock, host_access)
+    }
+
+    pub fn limited(
+        capabilities: Capabilities,
+        limits: &StackConfig,
+        clock: VirtualClock,
+        host_access: HostAccess,
+    ) -> Self {
+        let mut stack = Stack::new(limits);
         let network = stack.add_network(NetworkConfig {
             subnet: Ipv4Addr::new(172, 17, 0, 0),
             prefix: 16,

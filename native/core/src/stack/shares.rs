@@ -1,0 +1,66 @@
+//! A guest's share of the flow table, and what happens when it is used up.
+//!
+//! Each flow costs a descriptor of the host and some memory, and a guest makes flows as fast as it sends datagrams to new ports
+//! (a recursive resolver and a scanner do it without malice). So each endpoint has a share, a part of the table: beyond it the
+//! endpoint's own oldest datagram flow makes room, idle ones first, and a guest whose share is all connections is refused new ones.
+//! Nobody's flows ever make room for another's.
+
+use super::{Flow, Stack};
+use crate::drop::DropReason;
+use crate::flow::FlowId;
+use crate::proto::Io;
+use crate::switch::EndpointId;
+use crate::time::Instant;
+
+/// Flows that are passed over because they were used since they were queued, for one that makes room.
+const SECOND_CHANCES: usize = 8;
+/// Below this many entries nobody counts those of flows that have ended.
+const MIN_TIDY: usize = 1024;
+
+/// The datagram flows of one endpoint in the order in which they came (or were passed over), each with its deadline then.
+#[derive(Debug, Default)]
+pub(super) struct Queue(std::collections::VecDeque<(FlowId, Instant)>);
+
+impl Stack {
+    /// Whether the endpoint may have one more flow, after making room where it must and can. A refusal is counted.
+    pub(super) fn make_room<I: Io>(&mut self, io: &mut I, endpoint: EndpointId) -> bool {
+        let own = self.switch.endpoint(endpoint).map_or(0, |endpoint| endpoint.stats.flows as usize);
+        if own < self.share && !self.flows.is_full() {
+            return true;
+        }
+        if let Some(victim) = self.oldest_datagram_flow(endpoint) {
+            self.remove_flow(io, victim);
+            self.drops.count(DropReason::FlowEvicted);
+            return true;
+        }
+        self.drops.count(if self.flows.is_full() { DropReason::FlowTableFull } else { DropReason::FlowShareUsed });
+        false
+    }
+
+    /// Remembers a datagram flow as the endpoint's newest.
+    pub(super) fn queue_datagram_flow(&mut self, endpoint: EndpointId, flow: FlowId, expires: Instant) {
+        let Self { queues, flows, share, .. } = self;
+        let Some(entry) = queues.entry(endpoint) else { return };
+        let queue = &mut entry.or_default().0;
+        queue.push_back((flow, expires));
+        if queue.len() > MIN_TIDY.max(*share * 2) {
+            queue.retain(|(flow, _)| flows.get(*flow).is_some());
+        }
+    }
+
+    fn oldest_datagram_flow(&mut self, endpoint: EndpointId) -> Option<FlowId> {
+        let Self { queues, flows, .. } = self;
+        let queue = &mut queues.get_mut(endpoint)?.0;
+        let mut chances = SECOND_CHANCES;
+        while let Some((id, expires)) = queue.pop_front() {
+            let Some((_, Flow::Datagram(flow))) = flows.get(id) else { continue };
+            if flow.expires > expires && chances > 0 {
+                chances -= 1;
+                queue.push_back((id, flow.expires));
+            } else {
+                return Some(id);
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,96 @@
+//! A guest's share of the flow table.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod common;
+
+use common::{SERVER, World};
+use std::time::Duration;
+use unet_core::switch::HostAccess;
+use unet_core::testing::frames::TestSegment;
+use unet_core::testing::{OFFLOAD, VirtualClock};
+use unet_core::wire::tcp::{Flags, Seq};
+use unet_core::wire::vnet::Vnet;
+use unet_core::{DropReason, StackConfig};
+
+const SHARE: usize = 10;
+
+fn world() -> World {
+    let limits = StackConfig { secret: [7; 32], max_flows: 40, max_flows_per_endpoint: SHARE };
+    World::limited(OFFLOAD, &limits, VirtualClock::default(), HostAccess::None)
+}
+
+fn udp(world: &mut World, port: u16) {
+    let frame = world.wiring().udp(port, SERVER, b"x");
+    world.send(&frame);
+}
+
+fn syn(world: &mut World, port: u16) {
+    let frame = world.wiring().tcp(&TestSegment {
+        from_port: port,
+        to: SERVER,
+        seq: Seq(1),
+        ack: Seq(0),
+        flags: Flags::SYN,
+        window: 1000,
+        options: &[],
+        payload: &[],
+    });
+    world.send(&frame);
+}
+
+fn open_sockets(world: &World) -> usize {
+    world.io.uplink.datagrams.values().filter(|socket| socket.open).count()
+}
+
+#[test]
+fn a_flood_of_datagrams_ends_the_oldest_and_closes_their_sockets() {
+    let mut world = world();
+    for port in 0..1000 {
+        udp(&mut world, 1000 + port);
+    }
+    assert_eq!(world.stack.flow_count(), SHARE);
+    assert_eq!(open_sockets(&world), SHARE);
+    assert_eq!(world.drops(DropReason::FlowEvicted), 1000 - SHARE as u64);
+}
+
+#[test]
+fn a_flow_in_use_outlives_idle_ones() {
+    let mut world = world();
+    udp(&mut world, 999);
+    for port in 0..500 {
+        world.pass(Duration::from_millis(10));
+        udp(&mut world, 1000 + port);
+        udp(&mut world, 999);
+    }
+    let opened = world.io.uplink.datagrams.len();
+    assert_eq!(opened, 501, "the flow in use never had to be opened again");
+}
+
+#[test]
+fn connections_are_refused_beyond_the_share_and_datagrams_make_room_for_them() {
+    let mut world = world();
+    udp(&mut world, 999);
+    for port in 0..20 {
+        syn(&mut world, 2000 + port);
+    }
+    assert_eq!(world.stack.flow_count(), SHARE);
+    assert_eq!(open_sockets(&world), 0, "the datagram flow made room");
+    assert_eq!(world.drops(DropReason::FlowShareUsed), 10);
+}
+
+#[test]
+fn one_guests_flood_leaves_another_its_share() {
+    let mut world = world();
+    let other = world.add_guest();
+    let wiring = world.guests[1].1;
+    for port in 0..100 {
+        udp(&mut world, 1000 + port);
+    }
+    for port in 0..SHARE {
+        let frame = wiring.udp(u16::try_from(5000 + port).unwrap(), SERVER, b"y");
+        world.inject_from(other, &Vnet::default(), &frame);
+    }
+    world.settle();
+    assert_eq!(world.stack.flow_count(), 2 * SHARE);
+    assert_eq!(world.stack.endpoint_stats(other).unwrap().flows as usize, SHARE);
+}
