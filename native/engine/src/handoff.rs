@@ -5,11 +5,12 @@
 //! the owner wants ("go", "signal") goes the other way. When this process dies, launchers keep their guests running,
 //! connect to the next one and show the same ticket with a duplicate of the same queue.
 //!
-//! Whoever connects must be of our own user; the ticket, known to the one launcher only, says which endpoint it may have.
+//! Whoever connects must be of our own user and user namespace (a launcher's supervisor never leaves it, a guest is never in it); the
+//! ticket, known to the one launcher only, says which endpoint it may have.
 
 use crate::error::EngineError;
 use crate::events::EventKind;
-use crate::limits::{LAUNCHER_PATIENCE, MAX_LAUNCHERS};
+use crate::limits::{LAUNCHER_BUDGET, LAUNCHER_PATIENCE, MAX_LAUNCHERS};
 use crate::ports::{LauncherId, Source, SourceId};
 use crate::run::Loop;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use unet_core::Instant;
 use unet_sys::event::Interest;
-use unet_sys::fdpass::{self, MAX_PACKET};
+use unet_sys::fdpass;
 use unet_sys::{peer, tap_create};
 
 /// What a launcher says of its TAP.
@@ -80,7 +81,7 @@ impl Loop {
     }
 
     fn welcome(&mut self, fd: OwnedFd) {
-        let ours = peer::identify(fd.as_fd()).is_ok_and(|peer| peer.uid == self.uid);
+        let ours = peer::identify(fd.as_fd()).is_ok_and(|peer| peer.uid == self.uid && peer.same_user_namespace);
         if !ours || self.launchers.len() >= MAX_LAUNCHERS {
             return;
         }
@@ -96,13 +97,12 @@ impl Loop {
     }
 
     pub(crate) fn on_launcher(&mut self, id: LauncherId) {
-        let mut buffer = vec![0; MAX_PACKET];
         let mut reset = false;
-        loop {
+        for _ in 0..LAUNCHER_BUDGET {
             let Some(Ok(launcher)) = self.launchers.get(id) else { return };
-            match fdpass::receive(launcher.fd.as_fd(), &mut buffer, true) {
+            match fdpass::receive(launcher.fd.as_fd(), &mut self.frame, true) {
                 Ok(Some(packet)) => {
-                    let message = serde_json::from_slice(buffer.get(..packet.length).unwrap_or(&[]));
+                    let message = serde_json::from_slice(self.frame.get(..packet.length).unwrap_or(&[]));
                     match message {
                         Ok(message) => self.on_message(id, message, packet.fd),
                         // Not our launcher, or another version of it.

@@ -6,23 +6,23 @@
 //! Limits: a packet is at most [`MAX_PACKET`] bytes; a longer one is an error of its sender and is refused by the receiver
 //! (the kernel cuts it and says so). A peer that sends more than one descriptor has the others closed at once.
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr,
-    accept4, bind, connect, listen, recvmsg, sendmsg, shutdown, socket, socketpair,
+    AddressFamily, Backlog, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr,
+    accept4, bind, connect, listen, sendmsg, shutdown, socket, socketpair,
 };
 
 /// The longest packet that is sent or taken.
 pub const MAX_PACKET: usize = 64 * 1024;
 
-/// Descriptors for which room is kept in a received packet: more than one, so that surplus ones arrive and get closed here
-/// instead of being cut by the kernel with `MSG_CTRUNC`.
-const CONTROL_FDS: usize = 8;
+/// Room for control data: descriptors beyond the one that is wanted arrive and are closed here; what does not fit the kernel
+/// closes itself (`MSG_CTRUNC`).
+const CONTROL_BYTES: usize = 64;
 
 /// A packet as it was received.
 #[derive(Debug)]
@@ -92,38 +92,67 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'_>>, do
 /// Receives one packet into `buffer`. `Ok(None)` is the end of the stream. A packet that did not fit is `InvalidData`
 /// (its descriptors are closed), because half a message means nothing.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], dont_wait: bool) -> io::Result<Option<Packet>> {
-    let mut flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let mut flags = libc::MSG_CMSG_CLOEXEC;
     if dont_wait {
-        flags |= MsgFlags::MSG_DONTWAIT;
+        flags |= libc::MSG_DONTWAIT;
     }
-    let mut control = nix::cmsg_space!([RawFd; CONTROL_FDS]);
-    let mut iov = [IoSliceMut::new(buffer)];
-    let message = loop {
-        match recvmsg::<()>(socket.as_raw_fd(), &mut iov, Some(&mut control), flags) {
-            Ok(message) => break message,
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    };
-    let cut = message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC);
-    let length = message.bytes;
-    let mut fds = Vec::new();
-    // A control buffer that was cut still names the descriptors that did arrive: they must be owned before any return.
-    if let Ok(messages) = message.cmsgs() {
-        for control in messages {
-            if let ControlMessageOwned::ScmRights(raw) = control {
-                // SAFETY: the kernel has just installed these descriptors for us, nothing else owns them.
-                fds.extend(raw.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
-            }
-        }
-    }
+    let (length, cut, fds) = receive_raw(socket, buffer, flags)?;
+    // The others are closed here.
+    let mut fds = fds.into_iter();
+    let fd = fds.next();
     if cut {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the packet is too long"));
     }
-    if length == 0 && fds.is_empty() {
+    if length == 0 && fd.is_none() {
         return Ok(None);
     }
-    Ok(Some(Packet { length, fd: fds.into_iter().next() }))
+    Ok(Some(Packet { length, fd }))
+}
+
+/// recvmsg by hand: nix gives no access to the descriptors of a packet whose control data was cut (`MSG_CTRUNC`: more than fit,
+/// or than our table has room for), and those that did arrive would stay open for ever.
+fn receive_raw(socket: BorrowedFd<'_>, buffer: &mut [u8], flags: i32) -> io::Result<(usize, bool, Vec<OwnedFd>)> {
+    // Of u64, so that headers in it are aligned.
+    let mut control = [0u64; CONTROL_BYTES / size_of::<u64>()];
+    let mut iov = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: all zeros is a valid msghdr (null pointers with zero lengths).
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut iov;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = CONTROL_BYTES;
+    let length = loop {
+        // SAFETY: `message` points at one iovec over `buffer` and at `control`, with their true sizes; all three outlive the call.
+        let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
+        match usize::try_from(received) {
+            Ok(length) => break length,
+            Err(_) => {
+                let error = io::Error::last_os_error();
+                if error.raw_os_error() != Some(libc::EINTR) {
+                    return Err(error);
+                }
+            }
+        }
+    };
+    let mut fds = Vec::new();
+    // SAFETY: the kernel has written `msg_controllen` bytes of whole headers into `control`; the macros walk within them and give null
+    // at the end. Each descriptor in an SCM_RIGHTS header has just been installed for us and is owned by nothing else; they are read
+    // unaligned, as many as the header's length says.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(&raw const message);
+        while !header.is_null() {
+            if (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
+                let bytes = (*header).cmsg_len - libc::CMSG_LEN(0) as usize;
+                let data = libc::CMSG_DATA(header).cast::<RawFd>();
+                for n in 0..bytes / size_of::<RawFd>() {
+                    fds.push(OwnedFd::from_raw_fd(data.add(n).read_unaligned()));
+                }
+            }
+            header = libc::CMSG_NXTHDR(&raw const message, header);
+        }
+    }
+    let cut = message.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0;
+    Ok((length, cut, fds))
 }
 
 /// Lets the other end send no more. What it sent before can still be received.
@@ -200,6 +229,22 @@ mod tests {
         assert_eq!(receive(b.as_fd(), &mut buffer, true).unwrap_err().kind(), io::ErrorKind::InvalidData);
         // The only writer left was in the packet: the pipe is at its end.
         assert_eq!(nix::unistd::read(&read, &mut [0; 1]).unwrap(), 0);
+    }
+
+    #[test]
+    fn surplus_descriptors_are_closed_however_many_come() {
+        let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        for count in [2, 8, 9, 20, 200] {
+            let (a, b) = pair().unwrap();
+            let (read, write) = nix::unistd::pipe().unwrap();
+            let raw: Vec<RawFd> = vec![write.as_raw_fd(); count];
+            let iov = [IoSlice::new(b"many")];
+            sendmsg::<()>(a.as_raw_fd(), &iov, &[ControlMessage::ScmRights(&raw)], MsgFlags::empty(), None).unwrap();
+            drop(write);
+            drop(receive(b.as_fd(), &mut [0; 16], true));
+            // The only writers left were in the packet: the pipe is at its end when all of them are closed.
+            assert_eq!(nix::unistd::read(&read, &mut [0; 1]).unwrap(), 0, "{count} descriptors ({} open)", open());
+        }
     }
 
     #[test]
