@@ -1,7 +1,7 @@
 import { currentPaths, ensureDirectories } from '../api/index.js';
 import { EXIT_LOCK_HELD } from '../launch/index.js';
-import { messageOf, UnetError } from '../model/errors.js';
-import { type FileLock, loadNative, type NativeModule } from '../native/index.js';
+import { loadNative } from '../native/index.js';
+import { type Locks, takeLocks } from './locks.js';
 import { openLog } from './log.js';
 import { startDaemon } from './start-daemon.js';
 
@@ -9,12 +9,12 @@ import { startDaemon } from './start-daemon.js';
  * Held until the very end of the process, and from here, so that it is never collected: whoever starts next must not meet
  * our remains.
  */
-let heldLock: FileLock | null = null;
+let heldLocks: Locks | null = null;
 
 /**
- * The daemon as a process: directories, lock, log, signals. Returns its exit status.
+ * The daemon as a process: directories, locks, log, signals. Returns its exit status.
  *
- * A daemon that finds the lock held ends without a word: the other one serves.
+ * A daemon that finds the lock of its runtime directory held ends without a word: the other one serves.
  */
 export async function runDaemonProcess(
   version: string,
@@ -24,8 +24,8 @@ export async function runDaemonProcess(
   const paths = currentPaths(env);
   ensureDirectories(paths);
   const native = loadNative(env);
-  heldLock = takeLock(native, paths.lockFile);
-  if (!heldLock) return EXIT_LOCK_HELD;
+  heldLocks = await takeLocks(native, paths);
+  if (!heldLocks) return EXIT_LOCK_HELD;
   const { log, flush } = openLog(paths.logFile, env);
   try {
     process.on('uncaughtException', (error) => {
@@ -44,15 +44,5 @@ export async function runDaemonProcess(
     return 1;
   } finally {
     flush();
-  }
-}
-
-function takeLock(native: NativeModule, path: string): FileLock | null {
-  try {
-    return native.lockFile(path);
-  } catch (error) {
-    throw new UnetError('DAEMON', `cannot lock ${path}: ${messageOf(error)}`, {
-      cause: error,
-    });
   }
 }

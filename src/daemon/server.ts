@@ -1,4 +1,3 @@
-import { chmodSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
@@ -57,13 +56,6 @@ export function createServer({ log, idle, native }: ServerOptions): FastifyInsta
   });
   guard(app.server, native, log);
   return app;
-}
-
-/** Opens the control socket for its owner alone; a stale one, which the lock proves to be nobody's, is replaced. */
-export async function listen(app: FastifyInstance, socketPath: string): Promise<void> {
-  rmSync(socketPath, { force: true });
-  await app.listen({ path: socketPath });
-  chmodSync(socketPath, 0o600);
 }
 
 /**

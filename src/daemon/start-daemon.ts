@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { createDnsService } from '../dns/index.js';
 import type { Paths } from '../model/paths.js';
 import type { NativeModule } from '../native/index.js';
+import { ControlSocket } from './control-socket.js';
 import { daemonFacts } from './daemon-facts.js';
 import { answerDnsEvent, rewriteResolvConf } from './dns-bridge.js';
 import { Ending } from './ending.js';
@@ -16,7 +17,7 @@ import { PortTable } from './port-table.js';
 import { announceAll, recover, subnetInUse } from './recover.js';
 import { Registry } from './registry.js';
 import { addRoutes } from './routes.js';
-import { createServer, listen } from './server.js';
+import { createServer } from './server.js';
 import { idleSeconds } from './settings.js';
 import { StateStore } from './state-store.js';
 import { Zone } from './zone.js';
@@ -41,7 +42,7 @@ export interface Daemon {
 }
 
 /**
- * Puts the daemon together and opens its socket. The caller holds the lock: nobody else serves these directories.
+ * Puts the daemon together and opens its socket. The caller holds the locks: nobody else serves these directories.
  *
  * @throws UnetError, or the addon's error when the engine cannot start
  */
@@ -84,6 +85,7 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
   const events = new EndpointEvents(house, ending);
 
   const app = createServer({ log, idle, native });
+  const socket = new ControlSocket(paths, log);
   let finish: () => void = () => {};
   const ended = new Promise<void>((resolve) => {
     finish = resolve;
@@ -93,10 +95,10 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
     closing ??= (async () => {
       log.info({ reason }, 'daemon ends');
       idle.stop();
+      socket.remove();
       await Promise.race([app.close(), new Promise((resolve) => setTimeout(resolve, CLOSE_MILLISECONDS).unref())]);
       dns.close();
       engine.close();
-      rmSync(paths.controlSocket, { force: true });
       finish();
     })();
     return closing;
@@ -113,7 +115,8 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
       facts: () => daemonFacts(house, version, startedAt, seconds),
       shutdown: () => void shutdown('it was told to'),
     });
-    await listen(app, paths.controlSocket);
+    await socket.listen(app);
+    socket.watch(app, () => void shutdown('nobody can find its socket'));
   } catch (error) {
     await shutdown('it could not start');
     throw error;

@@ -7,6 +7,8 @@ export interface Paths {
   readonly controlSocket: string;
   readonly handoffSocket: string;
   readonly lockFile: string;
+  /** One set of records, one daemon, whatever the runtime directory. */
+  readonly stateLockFile: string;
   readonly logFile: string;
   readonly containersDirectory: string;
 }
@@ -40,6 +42,7 @@ export function resolvePaths({ env, uid, home, hasUserRuntimeDirectory }: PathsI
     controlSocket: join(runtimeDirectory, 'unet.sock'),
     handoffSocket: join(runtimeDirectory, 'handoff.sock'),
     lockFile: join(runtimeDirectory, 'daemon.lock'),
+    stateLockFile: join(stateDirectory, 'daemon.lock'),
     logFile: join(stateDirectory, 'daemon.log'),
     containersDirectory: join(stateDirectory, 'containers'),
   };
