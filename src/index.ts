@@ -127,7 +127,10 @@ const NO_ACCESS = { all: false, ports: [] as readonly number[] };
 /** Connects to the caller's own daemon, which is started when none runs. @throws UnetError */
 export async function connect(): Promise<Unet> {
   const paths = currentPaths();
-  const start = (isUp: () => Promise<boolean>) =>
-    startDaemonProcess({ script: findDaemonScript(), logFile: paths.logFile, isUp });
-  return new Unet(await connectClient({ paths, start }));
+  return new Unet(
+    await connectClient({
+      paths,
+      start: (isUp, holder) => startDaemonProcess({ script: findDaemonScript(), logFile: paths.logFile, isUp, holder }),
+    }),
+  );
 }

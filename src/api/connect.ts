@@ -1,14 +1,18 @@
 import { errnoOf, UnetError } from '../model/errors.js';
 import type { Paths } from '../model/paths.js';
 import { Client } from './client.js';
+import { NO_ANSWER } from './http.js';
+import { deafDaemon, readLockHolder } from './lock-file.js';
 import { checkRuntimeDirectory, ensureDirectories } from './runtime-directory.js';
 
 const HANDSHAKE_MILLISECONDS = 5000;
+/** No socket, nobody behind it, or somebody who hangs up. */
+const NOBODY = ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'];
 
 export interface ConnectOptions {
   readonly paths: Paths;
-  /** Starts a daemon and resolves when `isUp` says so. */
-  readonly start: (isUp: () => Promise<boolean>) => Promise<void>;
+  /** Starts a daemon and resolves when `isUp` says so. `holder`: what to say of a living process that holds its lock. */
+  readonly start: (isUp: () => Promise<boolean>, holder: () => Error | null) => Promise<void>;
 }
 
 /**
@@ -32,9 +36,13 @@ export async function connect({ paths, start }: ConnectOptions): Promise<Client>
   if (running) return running;
 
   let client: Client | null = null;
-  await start(async () => {
+  const isUp = async () => {
     client = await tryConnect(paths);
     return client !== null;
+  };
+  await start(isUp, () => {
+    const holder = readLockHolder(paths.lockFile);
+    return holder && deafDaemon(holder, paths);
   });
   if (!client) throw new UnetError('INTERNAL', 'the daemon was reported up, but no connection was made');
   return client;
@@ -49,7 +57,8 @@ async function tryConnect(paths: Paths): Promise<Client | null> {
   } catch (error) {
     client.close();
     const code = error instanceof UnetError ? errnoOf(error.cause) : undefined;
-    if (code && ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(code)) return null;
-    throw error;
+    if (code && NOBODY.includes(code)) return null;
+    const holder = code === NO_ANSWER ? readLockHolder(paths.lockFile) : null;
+    throw holder ? deafDaemon(holder, paths, error) : error;
   }
 }

@@ -12,6 +12,9 @@ export interface CallOptions {
   readonly timeout?: number;
 }
 
+/** `code` of the cause when the other side took the request and said nothing. */
+export const NO_ANSWER = 'ETIMEDOUT';
+
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -51,7 +54,10 @@ export class HttpOverUnix {
         path: path + queryString(query),
         headers: payload ? { 'content-type': 'application/json', 'content-length': payload.length } : {},
       });
-      if (timeout) request.setTimeout(timeout, () => request.destroy(new Error(`no answer within ${timeout} ms`)));
+      if (timeout) {
+        const silence = () => Object.assign(new Error(`no answer within ${timeout} ms`), { code: NO_ANSWER });
+        request.setTimeout(timeout, () => request.destroy(silence()));
+      }
       request.on('response', resolve);
       request.on('error', (error) => reject(unreachable(this.#socketPath, error)));
       request.end(payload);

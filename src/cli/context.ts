@@ -16,7 +16,8 @@ export function connectOrStart({ env }: Context): Promise<Client> {
   const paths = currentPaths(env);
   return connect({
     paths,
-    start: (isUp) => startDaemonProcess({ script: findDaemonScript(env), logFile: paths.logFile, isUp, env }),
+    start: (isUp, holder) =>
+      startDaemonProcess({ script: findDaemonScript(env), logFile: paths.logFile, isUp, holder, env }),
   });
 }
 

@@ -8,6 +8,10 @@ import { logSize, readLogTail } from './log-tail.js';
 export const EXIT_LOCK_HELD = 75;
 
 const START_MILLISECONDS = 10_000;
+/** How long a daemon that holds the lock may take to answer: to start, to end, or to find out that its socket was removed. */
+const HOLDER_MILLISECONDS = 5000;
+/** Between two starts while the lock is held by somebody whom we cannot name. */
+const NEXT_START_MILLISECONDS = 250;
 const FIRST_PAUSE = 5;
 const MAX_LOG_BYTES = 4 * 1024 * 1024;
 const LONGEST_PAUSE = 50;
@@ -18,25 +22,42 @@ export interface DaemonProcessOptions {
   readonly logFile: string;
   /** Whether a daemon answers now. */
   readonly isUp: () => Promise<boolean>;
+  /** Null when nobody alive is known to hold the lock; else what to say when this one never answers. */
+  readonly holder?: () => Error | null;
   readonly env?: Readonly<NodeJS.ProcessEnv>;
 }
 
 /**
  * Starts the daemon in a session of its own and waits until one answers. It need not be ours: when several CLIs start one
- * at once, the lock lets one through and the others end with EXIT_LOCK_HELD. When the lock was held by a daemon that was just
- * about to end, nobody comes up, and ours is started again.
+ * at once, the lock lets one through and the others end with EXIT_LOCK_HELD. Then whoever holds it is waited for; only when it has
+ * ended, as one that was just about to do so, is ours started again.
  *
- * @throws UnetError DAEMON with the end of the daemon's log
+ * @throws UnetError DAEMON with the end of the daemon's log, or naming a holder of the lock that does not answer
  */
-export async function startDaemonProcess({ script, logFile, isUp, env }: DaemonProcessOptions): Promise<void> {
+export async function startDaemonProcess({
+  script,
+  logFile,
+  isUp,
+  holder = () => null,
+  env,
+}: DaemonProcessOptions): Promise<void> {
   const deadline = Date.now() + START_MILLISECONDS;
   putAside(logFile);
   const before = logSize(logFile);
   let child = spawnDaemon(script, logFile, env);
+  let heldSince = 0;
   for (let pause = FIRST_PAUSE; Date.now() < deadline; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
     if (await isUp()) return;
     if (child.failure !== null) throw failed(child.failure, logFile, before);
-    if (child.lockHeld && !(await isUp())) child = spawnDaemon(script, logFile, env);
+    if (child.lockHeld) {
+      if (heldSince === 0) heldSince = Date.now();
+      const deaf = holder();
+      if (deaf && Date.now() - heldSince > HOLDER_MILLISECONDS) throw deaf;
+      if (!deaf && Date.now() - heldSince > NEXT_START_MILLISECONDS) {
+        heldSince = 0;
+        child = spawnDaemon(script, logFile, env);
+      }
+    }
     await sleep(pause);
   }
   throw failed(`it did not answer within ${START_MILLISECONDS / 1000} seconds`, logFile, before);

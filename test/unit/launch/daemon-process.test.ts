@@ -61,6 +61,36 @@ describe('startDaemonProcess', () => {
   });
 });
 
+describe('a lock that is held', () => {
+  const counting = () => `import fs from 'node:fs'; fs.appendFileSync(${JSON.stringify(join(root, 'count'))}, 'x');`;
+  const starts = () => readFileSync(join(root, 'count'), 'utf8').length;
+
+  it('by a living process is not fought for: one start, then its name', async () => {
+    writeFileSync(script, `${counting()} process.exit(${EXIT_LOCK_HELD});`);
+    const deaf = new Error('process 7 holds it');
+    const began = performance.now();
+    await expect(startDaemonProcess({ script, logFile, isUp: async () => false, holder: () => deaf })).rejects.toBe(
+      deaf,
+    );
+    expect(performance.now() - began).toBeLessThan(8000);
+    expect(starts()).toBe(1);
+  }, 15_000);
+
+  it('by one that ends meanwhile is taken over', async () => {
+    writeFileSync(
+      script,
+      `${counting()}
+       if (fs.readFileSync(${JSON.stringify(join(root, 'count'))}, 'utf8').length < 2) process.exit(${EXIT_LOCK_HELD});
+       fs.writeFileSync(${JSON.stringify(flag())}, '');`,
+    );
+    const until = Date.now() + 800;
+    const holder = () => (Date.now() < until ? new Error('deaf') : null);
+    await startDaemonProcess({ script, logFile, isUp: async () => existsSync(flag()), holder });
+    expect(starts()).toBe(2);
+    expect(Date.now()).toBeGreaterThanOrEqual(until);
+  });
+});
+
 describe('readLogTail', () => {
   it('keeps what tells of trouble, on one line each', () => {
     writeFileSync(
