@@ -36,7 +36,8 @@ const cli = await build({
   // CommonJS has no import.meta; launch/find.ts then goes by __filename.
   define: { ...shared.define, 'import.meta.url': 'undefined' },
   outfile: 'dist/unet.cjs.new',
-  banner: { js: '#!/usr/bin/env node' },
+  // `--` because Node 20 takes an --env-file anywhere in its argv for its own, even after the script.
+  banner: { js: '#!/usr/bin/env -S node --' },
 });
 const slow = Object.keys(cli.metafile.inputs).filter((input) =>
   NOT_IN_CLI.some((name) => input.includes(`node_modules/${name}/`)),

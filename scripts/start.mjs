@@ -12,7 +12,7 @@ const cli = join(dist, 'unet.cjs');
 const passed = process.argv.slice(2);
 const argv = passed.length > 0 ? passed : example();
 
-const child = spawn(process.execPath, [cli, ...argv], { stdio: 'inherit' });
+const child = spawn(process.execPath, ['--', cli, ...argv], { stdio: 'inherit' });
 // Ctrl-C reaches the whole foreground group, the command inside too. It decides; we wait for it.
 for (const signal of ['SIGINT', 'SIGQUIT']) process.on(signal, () => {});
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
