@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { UnetError } from './errors.js';
 
 /** Where everything of one user's unet lies. */
 export interface Paths {
@@ -27,15 +28,18 @@ export const MAX_SOCKET_PATH = 107;
 /**
  * Runtime directory: `$UNET_RUNTIME_DIR`, else `$XDG_RUNTIME_DIR/unet`, else `/run/user/UID/unet` where that is ours,
  * else `/tmp/unet-UID`. State directory: `$UNET_STATE_DIR`, else `$XDG_STATE_HOME/unet`, else `~/.local/state/unet`.
- * Empty variables count as unset, and so do relative ones of XDG (its specification says so).
+ * Empty variables count as unset, and so do relative ones of XDG (its specification says so). Relative ones of ours are refused: they
+ * would mean another place in every directory, and none at all to the daemon, which works in /.
+ *
+ * @throws UnetError REFUSED
  */
 export function resolvePaths({ env, uid, home, hasUserRuntimeDirectory }: PathsInput): Paths {
   const runtimeDirectory =
-    env['UNET_RUNTIME_DIR'] ||
+    own(env, 'UNET_RUNTIME_DIR') ||
     under(absolute(env['XDG_RUNTIME_DIR'])) ||
     (hasUserRuntimeDirectory ? `/run/user/${uid}/unet` : `/tmp/unet-${uid}`);
   const stateDirectory =
-    env['UNET_STATE_DIR'] || under(absolute(env['XDG_STATE_HOME'])) || join(home, '.local/state/unet');
+    own(env, 'UNET_STATE_DIR') || under(absolute(env['XDG_STATE_HOME'])) || join(home, '.local/state/unet');
   return {
     runtimeDirectory,
     stateDirectory,
@@ -46,6 +50,15 @@ export function resolvePaths({ env, uid, home, hasUserRuntimeDirectory }: PathsI
     logFile: join(stateDirectory, 'daemon.log'),
     containersDirectory: join(stateDirectory, 'containers'),
   };
+}
+
+function own(env: Readonly<NodeJS.ProcessEnv>, variable: string): string | undefined {
+  const path = env[variable];
+  if (!path || path.startsWith('/')) return path;
+  throw new UnetError(
+    'REFUSED',
+    `${variable} is '${path}', which depends on where you are; give an absolute path, one that starts with '/'`,
+  );
 }
 
 function under(directory: string | undefined): string | undefined {

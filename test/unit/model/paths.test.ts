@@ -24,8 +24,19 @@ describe('resolvePaths', () => {
   ])('%j → %s', (env, expected) => {
     expect(resolvePaths({ ...base, env })).toMatchObject({
       stateDirectory: expected,
+      stateLockFile: `${expected}/daemon.lock`,
       logFile: `${expected}/daemon.log`,
       containersDirectory: `${expected}/containers`,
     });
+  });
+
+  it.each(['UNET_RUNTIME_DIR', 'UNET_STATE_DIR'])('refuses a relative %s', (variable) => {
+    expect(() => resolvePaths({ ...base, env: { [variable]: 'run/unet' } })).toThrow(
+      expect.objectContaining({
+        code: 'REFUSED',
+        message: `${variable} is 'run/unet', which depends on where you are; give an absolute path, one that starts with '/'`,
+      }),
+    );
+    expect(() => resolvePaths({ ...base, env: { [variable]: '' } })).not.toThrow();
   });
 });
