@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, type Stats } from 'node:fs';
+import { accessSync, constants, lstatSync, mkdirSync, type Stats } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import { errnoOf, messageOf, UnetError } from '../model/errors.js';
@@ -56,6 +56,19 @@ function ensurePrivateDirectory(path: string, what: string, variable: string): v
   const stats = lstatOrNull(path);
   if (!stats) throw new UnetError('REFUSED', `the ${what} directory ${path} vanished while it was made; try again`);
   requirePrivate(path, stats, what, variable);
+  requireWritable(path, what, variable);
+}
+
+function requireWritable(path: string, what: string, variable: string): void {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const advice = errnoOf(error) === 'EACCES' ? `run 'chmod u+rwx ${path}' or ` : '';
+    throw new UnetError(
+      'REFUSED',
+      `the ${what} directory ${path} cannot be written to (${errnoOf(error) ?? messageOf(error)}); ${advice}set ${variable} to another`,
+    );
+  }
 }
 
 /**

@@ -8,6 +8,8 @@ export class Container {
   removed = false;
   /** Its end is on the disk, too. */
   settled = false;
+  /** Why its directory is still there, although it was to be removed. */
+  leftBehind: string | null = null;
   /** Whether the engine holds its TAP now. */
   attached = false;
   /** Ends the life of its ticket, or the wait for a supervisor that should come back. */

@@ -1,3 +1,4 @@
+import { messageOf } from '../model/errors.js';
 import type { Container } from './container.js';
 import type { House } from './house.js';
 import type { ExitRecord } from './state-store.js';
@@ -49,7 +50,14 @@ export class Ending {
   async forget(container: Container): Promise<void> {
     container.removed = true;
     this.#house.registry.delete(container);
-    await this.#settle(container, () => this.#house.state.remove(container.id));
+    await this.#settle(container, async () => {
+      try {
+        await this.#house.state.remove(container.id);
+      } catch (error) {
+        container.leftBehind = messageOf(error);
+        throw error;
+      }
+    });
   }
 
   #giveBack(container: Container): void {

@@ -21,12 +21,12 @@ export async function recover(
 ): Promise<void> {
   const { log, state, registry } = house;
   for (const { id, reason } of loaded.broken) {
-    if (reason === 'no container.json') await state.remove(id);
-    else
-      log.error(
-        { container: id, reason, directory: state.directory(id) },
-        'a container record cannot be read; it is left alone',
-      );
+    const directory = state.directory(id);
+    if (reason === 'no container.json') {
+      await state.remove(id).catch((error) => {
+        log.error({ err: error, container: id, directory }, 'the rest of a removed container cannot be deleted');
+      });
+    } else log.error({ container: id, reason, directory }, 'a container record cannot be read; it is left alone');
   }
   for (const record of loaded.records) {
     const container = new Container(record);

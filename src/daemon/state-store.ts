@@ -60,9 +60,13 @@ export class StateStore {
       if (record.request.detach) await writeFile(this.outputLog(record.id), '', { mode: 0o600 });
       await this.#write(record);
     } catch (error) {
-      throw new UnetError('UNAVAILABLE', `cannot write the state of a container: ${messageOf(error)}`, {
-        cause: error,
-      });
+      throw new UnetError(
+        'UNAVAILABLE',
+        `cannot write the state of a container: ${messageOf(error)}; make room in ${this.#root}, and see that it is yours to write to`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 
@@ -75,6 +79,7 @@ export class StateStore {
     writeFileSync(this.etcFile(id, file), text);
   }
 
+  /** @throws Error of the file system: something of it is still there */
   async remove(id: string): Promise<void> {
     // A write of the record that is under way may put a temporary file into a directory that was just emptied.
     await rm(this.directory(id), { recursive: true, force: true, maxRetries: 3, retryDelay: 20 });

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { UnetError } from '../model/errors.js';
+import { messageOf, UnetError } from '../model/errors.js';
 import type { Container } from './container.js';
 import type { Ending } from './ending.js';
 import type { House } from './house.js';
@@ -36,7 +36,10 @@ export async function killContainer(house: House, ending: Ending, container: Con
   );
 }
 
-/** @throws UnetError CONFLICT when it runs and `force` is not given */
+/**
+ * @throws UnetError CONFLICT when it runs and `force` is not given, UNAVAILABLE when its files cannot be deleted: one that had
+ * ended stays listed then, so that it can be tried again
+ */
 export async function removeContainer(
   house: House,
   ending: Ending,
@@ -50,8 +53,24 @@ export async function removeContainer(
     );
   }
   if (container.live) await killContainer(house, ending, container);
-  if (container.removed) await ended(container, KILL_MILLISECONDS);
-  else await ending.forget(container);
+  if (container.removed) {
+    await ended(container, KILL_MILLISECONDS);
+    if (container.leftBehind !== null) throw notDeleted(house, container, container.leftBehind);
+    return;
+  }
+  try {
+    await house.state.remove(container.id);
+  } catch (error) {
+    throw notDeleted(house, container, messageOf(error));
+  }
+  await ending.forget(container);
+}
+
+function notDeleted({ state }: House, { id, name }: Container, reason: string): UnetError {
+  return new UnetError(
+    'UNAVAILABLE',
+    `cannot delete the files of container "${name}": ${reason}; make ${state.directory(id)} yours to write to, or delete it yourself`,
+  );
 }
 
 /** Deals with one that is still on its way up. True when there is nothing left to stop. */

@@ -76,7 +76,7 @@ interface Watched {
 function spawnDaemon(script: string, logFile: string, env: Readonly<NodeJS.ProcessEnv> = process.env): Watched {
   const watched: Watched = { lockHeld: false, failure: null };
   // What it prints before its log is open, or while it crashes, belongs into the same file.
-  const log = openSync(logFile, 'a', 0o600);
+  const log = openLog(logFile);
   let child: ChildProcess;
   try {
     child = spawn(process.execPath, [script], { detached: true, cwd: '/', stdio: ['ignore', log, log], env });
@@ -92,6 +92,21 @@ function spawnDaemon(script: string, logFile: string, env: Readonly<NodeJS.Proce
   });
   child.unref();
   return watched;
+}
+
+/** @throws UnetError DAEMON */
+function openLog(path: string): number {
+  try {
+    return openSync(path, 'a', 0o600);
+  } catch (error) {
+    throw new UnetError(
+      'DAEMON',
+      `cannot write the daemon's log: ${messageOf(error)}; remove ${path} or make it yours`,
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 function failed(reason: string, logFile: string, before: number): UnetError {

@@ -73,6 +73,31 @@ describeInWorld('bad luck', (stage) => {
     rmSync(open, { recursive: true });
   });
 
+  it('a state directory that cannot be written to', async () => {
+    const state = join(stage.world.directory, 'tmp', 'state');
+    const env = { UNET_RUNTIME_DIR: join(stage.world.directory, 'tmp', 'run'), UNET_STATE_DIR: state };
+    await stage.world.run('host', ['mkdir', '-m', '500', state]);
+    expect(await refused([], env)).toContain(`chmod u+rwx ${state}`);
+  });
+
+  it('a container whose files cannot be deleted', async () => {
+    const id = await stage.unet.detached(['--name', 'stuck'], ['true']);
+    const directory = join(stage.world.directory, 'state', 'unet', 'containers', id);
+    await stage.unet.run(['stop', 'stuck']);
+    await stage.world.run('host', ['chmod', '500', directory]);
+    const { code, stdout, stderr } = await stage.unet.run(['rm', 'stuck']);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(ONE_LINE);
+    expect(stderr).toContain(directory);
+    await stage.world.run('host', ['chmod', '700', directory]);
+    expect(await stage.unet.ok(['rm', 'stuck'])).toBe('stuck\n');
+  });
+
+  it('relative directories', async () => {
+    expect(await refused([], { UNET_RUNTIME_DIR: 'run' })).toContain('give an absolute path');
+    expect(await refused([], { UNET_STATE_DIR: 'state' })).toContain('give an absolute path');
+  });
+
   it('no /dev/net/tun', async () => {
     await stage.world.admin('mkdir -p /run/empty && mount --bind /run/empty /dev/net');
     const began = performance.now();

@@ -51,6 +51,17 @@ describe('ensureDirectories', () => {
     );
   });
 
+  it('says what to do when it cannot be written to', () => {
+    if (process.geteuid?.() === 0) return;
+    ensureDirectories(paths());
+    const { stateDirectory } = paths();
+    chmodSync(stateDirectory, 0o500);
+    expect(() => ensureDirectories(paths())).toThrow(
+      `the state directory ${stateDirectory} cannot be written to (EACCES); run 'chmod u+rwx ${stateDirectory}' or set UNET_STATE_DIR to another`,
+    );
+    chmodSync(stateDirectory, 0o700);
+  });
+
   it('refuses a path that no socket fits in', () => {
     const long = currentPaths({ UNET_RUNTIME_DIR: join(root, 'x'.repeat(100)), UNET_STATE_DIR: root });
     expect(() => ensureDirectories(long)).toThrow(/too long a path for a socket; set UNET_RUNTIME_DIR/);

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Client } from '../../../src/api/index.js';
 import { parsePortSpec } from '../../../src/model/port-spec.js';
 import { createRequest, DaemonUnderTest } from '../../fixtures/daemon-under-test.js';
@@ -265,6 +265,29 @@ describe('stop and rm', () => {
     world.stack.exit(id, 0, 9);
     await stopping;
     expect(await world.client.inspect(id)).toMatchObject({ exitCode: 137 });
+  });
+
+  it('says that the files of one cannot be deleted, and lists it until they are', async () => {
+    const { id } = await world.run({ name: 'web' });
+    world.stack.exit(id, 0);
+    await world.client.wait(id, 'ended');
+    const removing = vi.spyOn(world.daemon.house.state, 'remove').mockRejectedValue(new Error('EACCES: no'));
+    await expect(world.client.remove('web')).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: `cannot delete the files of container "web": EACCES: no; make ${world.paths.containersDirectory}/${id} yours to write to, or delete it yourself`,
+    });
+    removing.mockRestore();
+    await world.client.remove('web');
+    expect(await world.client.list(true)).toEqual([]);
+    expect(readdirSync(world.paths.containersDirectory)).toEqual([]);
+  });
+
+  it('says so, too, of one that was to remove itself', async () => {
+    await world.run({ name: 'web', autoRemove: true });
+    vi.spyOn(world.daemon.house.state, 'remove').mockRejectedValue(new Error('EACCES: no'));
+    await expect(world.client.remove('web', true)).rejects.toMatchObject({
+      message: /^cannot delete the files.*EACCES/,
+    });
   });
 
   it('refuses to remove a running one without force', async () => {
