@@ -31,6 +31,9 @@ export interface RunOptions {
   readonly net: string;
 }
 
+/** Of a value of `-p`. */
+export const PORT_FORM = '[[ADDRESS:]PORT:]CONTAINER-PORT[/udp]';
+
 const USERS = ['self', 'root'] as const;
 const DEFAULT_NETWORKS = ['bridge', 'default'];
 
@@ -66,9 +69,18 @@ export function readRunOptions(options: RunOptions, argv: readonly string[], con
 }
 
 function readPorts(specs: readonly string[]): CreateContainer['ports'] {
-  const requests = specs.flatMap((spec) => parsePortSpec(spec));
+  const requests = specs.flatMap(readPort);
   requireCarried(requests);
   return requests.map((request) => ({ ...request }));
+}
+
+/** What is wrong, in Docker's words, and how it would be right. */
+function readPort(spec: string): ReturnType<typeof parsePortSpec> {
+  try {
+    return parsePortSpec(spec);
+  } catch (error) {
+    throw new UnetError('INVALID', `${messageOf(error)}; give -p ${PORT_FORM}, ports 1 to 65535`, { cause: error });
+  }
 }
 
 function readHostAccess(values: readonly string[]): CreateContainer['hostAccess'] {

@@ -2,9 +2,13 @@ import { messageOf, UnetError } from '../model/errors.js';
 import { formatHostPort, type PublishedPort } from '../model/port-list.js';
 import { nativeCodeOf } from '../native/index.js';
 
-/** One of our containers has the port. Docker's words, without brackets around IPv6. */
-export function alreadyAllocated({ hostAddress, hostPort }: PublishedPort): UnetError {
-  return new UnetError('CONFLICT', `Bind for ${hostAddress}:${hostPort} failed: port is already allocated`);
+/**
+ * One of our containers has the port. Docker's words, without brackets around IPv6, and whose it is.
+ *
+ * @param by `by container web`
+ */
+export function alreadyAllocated({ hostAddress, hostPort }: PublishedPort, by: string): UnetError {
+  return new UnetError('CONFLICT', `Bind for ${hostAddress}:${hostPort} failed: port is already allocated (${by})`);
 }
 
 /**

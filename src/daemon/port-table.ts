@@ -15,6 +15,8 @@ export interface Binder {
 }
 
 export interface PortTableOptions {
+  /** The name of a container, for errors; its id where there is none. */
+  readonly nameOf?: (owner: string) => string | undefined;
   /** Text of net.ipv4.ip_local_reserved_ports. */
   readonly reservedPorts?: () => string;
   /** Text of net.ipv4.ip_unprivileged_port_start. */
@@ -127,7 +129,8 @@ export class PortTable {
 
   #bind(owner: string, port: PublishedPort, binder: Binder): void {
     const neighbours = this.#held.get(slotOf(port)) ?? [];
-    if (neighbours.some((held) => clash(held, port))) throw alreadyAllocated(port);
+    const taken = neighbours.find((held) => clash(held, port));
+    if (taken) throw alreadyAllocated(port, taken.owner === owner ? 'published twice' : this.#by(taken));
     try {
       binder.bind(port);
     } catch (error) {
@@ -140,6 +143,10 @@ export class PortTable {
     const kept = this.#held.get(slot)?.filter(stays) ?? [];
     if (kept.length === 0) this.#held.delete(slot);
     else this.#held.set(slot, kept);
+  }
+
+  #by({ owner }: Held): string {
+    return `by container ${this.#options.nameOf?.(owner) ?? owner}`;
   }
 
   #reservedPorts(): string {

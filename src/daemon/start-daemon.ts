@@ -67,7 +67,7 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
     log,
     engine,
     network,
-    ports: new PortTable(),
+    ports: new PortTable({ nameOf: (id) => house.registry.get(id)?.name }),
     registry: new Registry(),
     state,
     idle,

@@ -20,7 +20,7 @@ describeInWorld('bad luck', (stage) => {
 
   it('a port that another container has', async () => {
     await stage.unet.detached(['--name', 'first', '-p', '8080:80'], ['sleep', '100']);
-    expect(await refused(['-p', '8080:80'])).toContain('Bind for 0.0.0.0:8080 failed: port is already allocated');
+    expect(await refused(['-p', '8080:80'])).toContain('Bind for 0.0.0.0:8080 failed: port is already allocated (by container first)');
     expect(await stage.unet.ok(['ps', '-a', '-q'])).toHaveLength(13);
   });
 

@@ -6,7 +6,7 @@ import { guestEnvironment } from '../../model/environment.js';
 import { usageError } from '../../model/errors.js';
 import { type Context, connectOrStart } from '../context.js';
 import { complain, writeLine } from '../output.js';
-import { type RunOptions, readRunOptions } from '../run-options.js';
+import { PORT_FORM, type RunOptions, readRunOptions } from '../run-options.js';
 import { collect } from '../values.js';
 
 /** The command has ended or started; how long the daemon may take to have noticed. */
@@ -46,7 +46,7 @@ export function addRun(program: Command, context: Context, done: (status: number
     .option('-w, --workdir <dir>', 'working directory of the command (default: this one)')
     .option('-h, --hostname <name>', "host name inside (default: the container's short id)")
     .option('-u, --user <user>', 'self: your own uid; root: uid 0 inside, still you outside', 'self')
-    .option('-p, --publish <port>', 'publish a port: [[ADDRESS:]PORT:]CONTAINER-PORT[/udp]', collect)
+    .option('-p, --publish <port>', `publish a port: ${PORT_FORM}`, collect)
     .option('--mtu <bytes>', 'MTU of the interface, 68 to 65520 (default: 1500)')
     .option(
       '--host-access <ports>',

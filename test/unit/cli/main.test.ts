@@ -104,7 +104,10 @@ describe('run', () => {
     [['run', '--nonsense', 'true'], /^unet: unknown option '--nonsense' \(see 'unet run --help'\)\n$/],
     [['run', '--nam', 'x', 'true'], /Did you mean --name\?/],
     [['run', '-p'], /^unet: option '-p, --publish <port>' argument missing/],
-    [['run', '-p', '80:http', '--', 'true'], /^unet: invalid containerPort: http\n$/],
+    [
+      ['run', '-p', '80:http', '--', 'true'],
+      /^unet: invalid containerPort: http; give -p \[\[ADDRESS:\]PORT:\]CONTAINER-PORT\[\/udp\], ports 1 to 65535\n$/,
+    ],
     [['run', '--name', 'a b', '--', 'true'], /^unet: Invalid container name \(a b\)/],
     [['run', '--net', 'mine', '--', 'true'], /^unet: network mine not found/],
     [['nonsense'], /^unet: unknown command 'nonsense'/],

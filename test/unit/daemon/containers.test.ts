@@ -161,7 +161,7 @@ describe('publishing', () => {
   });
 
   it('says whose fault it is: ours, or the privileged range', async () => {
-    await world.run({ ports: ports('127.0.0.1:45082:80') });
+    await world.run({ name: 'web', ports: ports('127.0.0.1:45082:80') });
     const second = await world.client.create(createRequest({ ports: ports('45082:80') }));
     world.stack.attach(second.id);
     await world.client.wait(second.id, 'ended').catch(() => {});
@@ -169,7 +169,7 @@ describe('publishing', () => {
     world.stack.attach(third.id);
     await world.client.wait(third.id, 'ended').catch(() => {});
     expect(world.stack.aborted.map(({ message }) => message)).toEqual([
-      'Bind for 0.0.0.0:45082 failed: port is already allocated',
+      'Bind for 0.0.0.0:45082 failed: port is already allocated (by container web)',
       expect.stringMatching(
         /^failed to bind host port 0\.0\.0\.0:80\/tcp: permission denied.*net\.ipv4\.ip_unprivileged_port_start/,
       ),

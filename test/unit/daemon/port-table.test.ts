@@ -103,8 +103,9 @@ describe('conflicts', () => {
   ])('%s, then %s', (first, second, message) => {
     const { publish } = world();
     publish('a', first);
-    expect(() => publish('b', second)).toThrow(expect.objectContaining({ code: 'CONFLICT', message }));
-    expect(() => publish('a', second)).toThrow(message);
+    const by = (whose: string) => expect.objectContaining({ code: 'CONFLICT', message: `${message} (${whose})` });
+    expect(() => publish('b', second)).toThrow(by('by container a'));
+    expect(() => publish('a', second)).toThrow(by('published twice'));
   });
 
   it.each([
