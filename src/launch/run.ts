@@ -11,8 +11,12 @@ const SPEC_FD = 3;
 const LAST_WORDS_MILLISECONDS = 200;
 
 /** Completes the daemon's part of the spec with what only the caller's process has. */
-export function completeSpec(part: Omit<LaunchSpec, 'env'>, env: Readonly<Record<string, string>>): LaunchSpec {
-  return { ...part, env };
+export function completeSpec(
+  part: Omit<LaunchSpec, 'env'>,
+  env: Readonly<Record<string, string>>,
+  openFiles?: number,
+): LaunchSpec {
+  return { ...part, env, ...(openFiles !== undefined && { openFiles }) };
 }
 
 /**

@@ -24,6 +24,8 @@ export interface LaunchSpec {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   readonly argv: readonly string[];
+  /** Soft limit on open files; the launcher stays below the hard one. Absent: 1024 at most. */
+  readonly openFiles?: number;
 }
 
 /** `self`: the caller's own uid; `root`: mapped to 0 inside. */

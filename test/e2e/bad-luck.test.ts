@@ -20,7 +20,9 @@ describeInWorld('bad luck', (stage) => {
 
   it('a port that another container has', async () => {
     await stage.unet.detached(['--name', 'first', '-p', '8080:80'], ['sleep', '100']);
-    expect(await refused(['-p', '8080:80'])).toContain('Bind for 0.0.0.0:8080 failed: port is already allocated (by container first)');
+    expect(await refused(['-p', '8080:80'])).toContain(
+      'Bind for 0.0.0.0:8080 failed: port is already allocated (by container first)',
+    );
     expect(await stage.unet.ok(['ps', '-a', '-q'])).toHaveLength(13);
   });
 
@@ -91,6 +93,14 @@ describeInWorld('bad luck', (stage) => {
     expect(stderr).toContain(directory);
     await stage.world.run('host', ['chmod', '700', directory]);
     expect(await stage.unet.ok(['rm', 'stuck'])).toBe('stuck\n');
+  });
+
+  it("the caller's own limit on open files is the command's", async () => {
+    const [command = '', ...args] = stage.unet.argv('run', '--rm', '--', 'sh', '-c', 'ulimit -Sn');
+    const quoted = args.map((word) => `'${word}'`).join(' ');
+    // The last command would replace the shell, and its limit would be read of whoever started that.
+    const { stdout } = await stage.world.run('host', ['sh', '-c', `ulimit -Sn 2000; ${command} ${quoted}; exit`]);
+    expect(stdout).toBe('2000\n');
   });
 
   it('relative directories', async () => {

@@ -1,7 +1,7 @@
 import { isatty } from 'node:tty';
 import type { Command } from 'commander';
 import type { Client } from '../../api/index.js';
-import { completeSpec, findLauncher, runLauncher } from '../../launch/index.js';
+import { callersOpenFiles, completeSpec, findLauncher, runLauncher } from '../../launch/index.js';
 import { guestEnvironment } from '../../model/environment.js';
 import { usageError } from '../../model/errors.js';
 import { type Context, connectOrStart } from '../context.js';
@@ -75,7 +75,7 @@ async function run(argv: readonly string[], options: RunOptions, context: Contex
   const env = guestEnvironment(context.env, launch.hostname, given, options.cleanEnv ?? false);
 
   // From here on the standard streams belong to the command.
-  const status = await runLauncher(launcher, completeSpec(launch, env));
+  const status = await runLauncher(launcher, completeSpec(launch, env, callersOpenFiles()));
   const isRunning = request.detach && status === 0;
   await settled(client, id, isRunning ? 'started' : 'ended');
   if (isRunning) writeLine(id);

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseFindings } from '../../../src/launch/doctor.js';
 import { shellStatus } from '../../../src/launch/exit-status.js';
 import { findLauncher } from '../../../src/launch/find.js';
+import { callersOpenFiles, parseOpenFiles } from '../../../src/launch/open-files.js';
 import { completeSpec, runLauncher, startDetached } from '../../../src/launch/run.js';
 import type { LaunchSpec } from '../../../src/model/launch-spec.js';
 import { until } from '../../fixtures/until.js';
@@ -24,6 +25,26 @@ function launcher(script: string): string {
 
 const spec = (overrides: Partial<LaunchSpec> = {}) =>
   completeSpec({ name: 'web', ...overrides } as LaunchSpec, { A: 'ü' });
+
+describe('the limit on open files', () => {
+  it.each([
+    [
+      'Max processes             4                    4                    processes\nMax open files            1024                 524288               files',
+      1024,
+    ],
+    ['Max open files            unlimited            unlimited            files', undefined],
+    ['nonsense', undefined],
+  ])('of %j', (text, soft) => {
+    expect(parseOpenFiles(text)).toBe(soft);
+  });
+
+  it('is that of the caller, and left out when it cannot be read', () => {
+    expect(callersOpenFiles(process.pid)).toBeGreaterThan(0);
+    expect(callersOpenFiles(0)).toBeUndefined();
+    expect(completeSpec({ name: 'web' } as LaunchSpec, {}, 77)).toMatchObject({ openFiles: 77 });
+    expect(completeSpec({ name: 'web' } as LaunchSpec, {})).not.toHaveProperty('openFiles');
+  });
+});
 
 describe('runLauncher', () => {
   it('hands the whole spec over on descriptor 3 and gives the exit status', async () => {
