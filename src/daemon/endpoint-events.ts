@@ -133,11 +133,28 @@ export class EndpointEvents {
     const known = new Map(this.#house.engine.stack.snapshot().endpoints.map((endpoint) => [endpoint.id, endpoint]));
     for (const container of this.#house.registry.all()) {
       const endpoint = known.get(container.id);
-      if (!container.live || !endpoint || endpoint.attached === container.attached) continue;
+      if (!container.live || !endpoint) continue;
+      if (endpoint.attached === container.attached) {
+        if (endpoint.attached) this.#startedUnheard(container);
+        continue;
+      }
       const running = container.record.phase !== 'created';
       const kind = endpoint.attached ? 'attached' : 'detached';
       this.handle(completeEvent({ kind, endpoint: container.id, running, device: endpoint.device }));
     }
+  }
+
+  /**
+   * "Go" was said and the TAP is there, so its command runs, or did: news of the end comes by itself. Its pid stays unknown. Behind what
+   * is under way, as "go" may be just about to be said.
+   */
+  #startedUnheard(container: Container): void {
+    const settle = async () => {
+      if (container.live && container.attached && container.record.phase === 'starting') {
+        await this.#started(container, container.record.pid);
+      }
+    };
+    void container.serially(settle).catch((error) => this.#failed(container, error));
   }
 
   #binder({ id }: Container): Binder {

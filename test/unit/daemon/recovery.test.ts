@@ -176,6 +176,18 @@ describe('a failed engine', () => {
 });
 
 describe('lost events', () => {
+  it('leave no container starting for ever', async () => {
+    world.stack.obedient = false;
+    const { id } = await world.client.create(createRequest({ name: 'web' }));
+    world.stack.attach(id, { pid: supervisor.pid ?? 0 });
+    await until(() => world.stack.endpoints.get(id)?.released === true);
+    expect(await world.client.list()).toEqual([]);
+    world.stack.emit({ kind: 'overflow', lost: 1 });
+    expect(await world.client.wait(id, 'started', { timeout: 2000 })).toMatchObject({ status: 'running' });
+    world.stack.exit(id, 3);
+    expect(await world.client.wait(id, 'ended')).toMatchObject({ status: 'exited', exitCode: 3 });
+  });
+
   it('are made good by comparing the states', async () => {
     const { id } = await runWithSupervisor({});
     const endpoint = world.stack.endpoints.get(id);
