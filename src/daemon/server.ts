@@ -1,6 +1,13 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
+import type { Duplex } from 'node:stream';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  LogController,
+} from 'fastify';
 import * as v from 'valibot';
 import { MAX_BODY_BYTES } from '../api/routes.js';
 import type { ErrorBody } from '../api/types.js';
@@ -37,6 +44,12 @@ export function createServer({ log, idle, native }: ServerOptions): FastifyInsta
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
     forceCloseConnections: true,
+    // What goes wrong before there is a route, and before there is a request.
+    frameworkErrors: (error, _request, reply) => {
+      // Generic over a route that there is not.
+      void (reply as FastifyReply).code(error.statusCode ?? 400).send(body('INVALID', messageOf(error)));
+    },
+    clientErrorHandler: (error, socket) => refuseGarbage(error, socket),
   });
   app.server.maxConnections = MAX_CONNECTIONS;
   app.setValidatorCompiler(({ schema }) => (data) => {
@@ -71,6 +84,28 @@ function guard(server: Server, native: Pick<NativeModule, 'peerIdentity'>, log: 
     log.warn({ peer }, 'a connection was refused: not this user, or not this user namespace');
     socket.destroy();
   });
+}
+
+/** The only answer that is written by hand: the parser gave up, so there is no reply to send it with. */
+function refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, reason] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', 'the headers or the path are too long']
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'the request did not come in time']
+        : ['400 Bad Request', `this is no HTTP request: ${messageOf(error)}`];
+  const text = JSON.stringify(body('INVALID', reason));
+  const head = [
+    `HTTP/1.1 ${status}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(text)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);
 }
 
 function classify(error: FastifyError | UnetError): { code: ErrorCode; status: number } {

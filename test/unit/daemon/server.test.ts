@@ -79,12 +79,29 @@ describe('the control socket', () => {
     ['an empty body', 'POST', '/v1/containers', undefined, 400, 'INVALID'],
     ['a query that is none', 'GET', '/v1/containers?all=maybe', undefined, 400, 'INVALID'],
     ['a negative time', 'POST', '/v1/containers/x/stop', '{"timeoutSeconds":-1}', 400, 'INVALID'],
+    ['a broken escape', 'GET', '/v1/containers/%ff', undefined, 400, 'INVALID'],
+    ['a name beyond all measure', 'GET', `/v1/containers/${'x'.repeat(5000)}`, undefined, 414, 'INVALID'],
+    ['a path beyond all measure', 'GET', `/v1/${'x'.repeat(40_000)}`, undefined, 431, 'INVALID'],
     ['__proto__', 'POST', '/v1/containers', '{"__proto__":{"x":1}}', 400, 'INVALID'],
   ] as const)('answers %s with a code and a line', async (_, method, path, body, status, code) => {
     await start();
     expect(await send(method, path, body)).toMatchObject({
       status,
       body: { error: { code, message: expect.any(String) } },
+    });
+  });
+
+  it('answers what is no HTTP with a code and a line', async () => {
+    await start();
+    const socket = connect(world.paths.controlSocket);
+    await once(socket, 'connect');
+    socket.write('GET /v1/version HTTP/1.1\r\nbad header\r\n\r\n');
+    let answer = '';
+    for await (const chunk of socket) answer += chunk;
+    const [head, text = ''] = answer.split('\r\n\r\n');
+    expect(head).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(JSON.parse(text)).toEqual({
+      error: { code: 'INVALID', message: expect.stringMatching(/^this is no HTTP request/) },
     });
   });
 
