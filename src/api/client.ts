@@ -33,6 +33,11 @@ export class Client {
     await this.#http.json('POST', routes.daemonStop, { body: { all } });
   }
 
+  /** Ends the daemon and leaves the running containers to the next one. */
+  async leaveDaemon(): Promise<void> {
+    await this.#http.json('POST', routes.daemonStop, { body: { all: false, keepContainers: true } });
+  }
+
   /** @param all list those that have ended, too */
   list(all = false): Promise<ContainerSummary[]> {
     return this.#http.json('GET', routes.containers, { query: { all: String(all) } });

@@ -1,5 +1,5 @@
 export { Client } from './client.js';
 export { type ConnectOptions, connect, connectIfRunning } from './connect.js';
-export { readLockHolder } from './lock-file.js';
+export { isAlive, readLockHolder } from './lock-file.js';
 export { currentPaths, ensureDirectories } from './runtime-directory.js';
 export type * from './types.js';

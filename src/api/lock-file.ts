@@ -15,7 +15,7 @@ export function readLockHolder(path: string): LockHolder | null {
     return null;
   }
   const holder = parseLockHolder(text);
-  return holder && lives(holder.pid) ? holder : null;
+  return holder && isAlive(holder.pid) ? holder : null;
 }
 
 /** For a daemon that is there, but deaf. */
@@ -27,7 +27,7 @@ export function deafDaemon({ pid }: LockHolder, { lockFile, controlSocket }: Pat
   );
 }
 
-function lives(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -87,4 +87,9 @@ export const logsQuerySchema = v.strictObject({
 export const stopSchema = v.strictObject({
   timeoutSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_STOP_SECONDS)),
 });
-export const daemonStopSchema = v.strictObject({ all: v.boolean() });
+export const daemonStopSchema = v.strictObject({
+  /** Stop the running containers first. */
+  all: v.boolean(),
+  /** End although containers run: the next daemon takes them back. */
+  keepContainers: v.optional(v.boolean(), false),
+});

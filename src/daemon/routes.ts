@@ -31,6 +31,8 @@ export interface RouteDependencies {
   readonly shutdown: () => void;
 }
 
+/** How long a container on its way up may take when the daemon is to be replaced under it. */
+const UP_MILLISECONDS = 3000;
 /** Seconds that `daemon stop --all` gives each container. */
 const STOP_SECONDS = 10;
 
@@ -47,10 +49,11 @@ export function addRoutes(app: FastifyInstance, { house, ending, version, facts,
   app.get(routes.daemon, facts);
 
   app.post(routes.daemonStop, { schema: { body: daemonStopSchema } }, async (request, reply) => {
-    const { all } = request.body as v.InferOutput<typeof daemonStopSchema>;
+    const { all, keepContainers } = request.body as v.InferOutput<typeof daemonStopSchema>;
     const live = house.registry.all().filter((container) => container.live);
-    if (live.length > 0 && !all) throw stillRunning(live);
-    await Promise.all(live.map((container) => stopContainer(house, ending, container, STOP_SECONDS)));
+    if (keepContainers) await Promise.all(live.map(upOrEnded));
+    else if (live.length > 0 && !all) throw stillRunning(live);
+    else await Promise.all(live.map((container) => stopContainer(house, ending, container, STOP_SECONDS)));
     reply.raw.once('close', shutdown);
     return {};
   });
@@ -116,6 +119,11 @@ function whenConnectionEnds({ raw: { socket } }: FastifyRequest): AbortSignal {
   else socket.once('close', () => controller.abort());
   connectionEnds.set(socket, controller.signal);
   return controller.signal;
+}
+
+/** Before "go" a launcher gives up when its daemon ends; after that it goes on. */
+function upOrEnded(container: Container): Promise<boolean> {
+  return container.waitFor(() => container.running || container.ended, { milliseconds: UP_MILLISECONDS });
 }
 
 function waitResult(container: Container): WaitResult {

@@ -108,6 +108,35 @@ describeInWorld('the daemon', (stage) => {
     server.kill('SIGKILL');
   });
 
+  it('is replaced on demand, also when it hangs, and containers go on', async () => {
+    await stage.unet.detached(['--name', 'web', '-p', '8080:7000'], ['sleep', '100']);
+    const [first] = daemons();
+    expect(await stage.unet.ok(['daemon', 'restart'])).toMatch(/^the daemon runs anew as process \d+\n$/);
+    const [second, ...more] = daemons();
+    expect(more).toEqual([]);
+    expect(second?.pid).not.toBe(first?.pid);
+    await until('it is back', async () => /Up .*8080->7000\/tcp.*web/.test(await stage.unet.ok(['ps'])));
+    await stage.world.run('host', ['kill', '-STOP', String(second?.pid)]);
+    const { code, stderr } = await stage.unet.run(['ps']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^unet: process \d+ holds .* but does not answer at .*; end it with 'kill \d+'[^\n]*\n$/);
+    await stage.unet.ok(['daemon', 'restart']);
+    expect(daemons().map(({ pid }) => pid)).not.toContain(second?.pid);
+    await until('it is back', async () => /Up .*8080->7000\/tcp.*web/.test(await stage.unet.ok(['ps'])));
+  });
+
+  it('is found again when its socket was removed, and refuses to share its records', async () => {
+    await stage.unet.detached(['--name', 'web'], ['sleep', '100']);
+    const [daemon] = daemons();
+    await stage.world.run('host', ['sh', '-c', 'rm "$XDG_RUNTIME_DIR"/unet/unet.sock']);
+    expect(await stage.unet.ok(['ps'])).toMatch(/web/);
+    const other = `${stage.world.directory}/tmp/other-run`;
+    const { code, stderr } = await stage.unet.run(['ps'], { env: { UNET_RUNTIME_DIR: other } });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^unet: [^\n]*is used by process \d+, whose runtime directory is [^\n]*\n$/);
+    expect(daemons().map(({ pid }) => pid)).toEqual([daemon?.pid]);
+  });
+
   it('publishes again what was published, after a crash', async () => {
     await stage.unet.detached(
       ['--name', 'web', '-p', '8080:7000'],

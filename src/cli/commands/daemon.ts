@@ -1,20 +1,21 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { type DaemonInfo, ensureDirectories } from '../../api/index.js';
+import { type DaemonInfo, ensureDirectories, isAlive, readLockHolder } from '../../api/index.js';
 import { currentPaths } from '../../api/runtime-directory.js';
 import { EXIT_LOCK_HELD, findDaemonScript } from '../../launch/index.js';
 import { humanDuration } from '../../model/duration.js';
 import { UnetError } from '../../model/errors.js';
-import { type Context, connectIfRunning } from '../context.js';
+import { type Context, connectIfRunning, connectOrStart } from '../context.js';
 import { writeLine, writeOut } from '../output.js';
 import { renderFacts } from '../render/facts.js';
 
 const END_MILLISECONDS = 5000;
 const LOOK_MILLISECONDS = 20;
 
-/** `daemon run`, which plain `daemon` means too, `daemon status` and `daemon stop`. */
+/** `daemon run`, which plain `daemon` means too, `daemon status`, `daemon stop` and `daemon restart`. */
 export function addDaemon(program: Command, context: Context, done: (status: number) => void): Command {
   const daemon = program
     .command('daemon')
@@ -31,6 +32,10 @@ export function addDaemon(program: Command, context: Context, done: (status: num
     .description('End the daemon; refused while containers run')
     .option('--all', 'stop the running containers first')
     .action(({ all }: { all?: true }) => stop(context, all ?? false));
+  daemon
+    .command('restart')
+    .description('Replace the daemon, also one that does not answer; containers run on, their open connections end')
+    .action(() => restart(context));
   daemon
     .command('run')
     .description('Run the daemon here, with its log on the terminal')
@@ -83,6 +88,56 @@ async function stop(context: Context, all: boolean): Promise<void> {
     'DAEMON',
     `the daemon said it would end, but it still answers after ${END_MILLISECONDS / 1000} seconds`,
   );
+}
+
+/**
+ * Ends the daemon, asking first and then with signals, and starts another, which takes the running containers back: what they send
+ * meanwhile waits in their kernels, connections to the outside are lost.
+ */
+async function restart(context: Context): Promise<void> {
+  const paths = currentPaths(context.env);
+  const client = await connectIfRunning(context).catch((error) => {
+    if (error instanceof UnetError && error.code === 'DAEMON') return null;
+    throw error;
+  });
+  if (client) {
+    const { pid } = await client.version();
+    await client.leaveDaemon();
+    client.close();
+    // It holds its lock to the last; a new one must not meet it.
+    await hasEnded(() => readLockHolder(paths.lockFile)?.pid === pid);
+  } else {
+    const holder = readLockHolder(paths.lockFile);
+    if (holder && isDaemon(holder.pid)) await endBySignal(holder.pid);
+  }
+  const next = await connectOrStart(context);
+  writeLine(`the daemon runs anew as process ${(await next.version()).pid}`);
+  next.close();
+}
+
+/** SIGKILL to one that does not mind SIGTERM: stopped, or busy for ever. Its containers bear either. */
+async function endBySignal(pid: number): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    if (!isAlive(pid)) return;
+    process.kill(pid, signal);
+    if (await hasEnded(() => isAlive(pid))) return;
+  }
+}
+
+async function hasEnded(isThere: () => boolean): Promise<boolean> {
+  for (const deadline = Date.now() + END_MILLISECONDS; isThere(); await sleep(LOOK_MILLISECONDS)) {
+    if (Date.now() > deadline) return false;
+  }
+  return true;
+}
+
+/** A lock file may name a number that belongs to somebody else by now. */
+function isDaemon(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('daemon.mjs');
+  } catch {
+    return false;
+  }
 }
 
 async function runHere(context: Context): Promise<number> {

@@ -210,6 +210,7 @@ describe('the other verbs', () => {
       ['run', '--help'],
       ['ps', '-h'],
       ['daemon', 'stop', '--help'],
+      ['daemon', 'restart', '--help'],
     ]) {
       printed.out = '';
       expect(await unet(...argv), argv.join(' ')).toBe(0);

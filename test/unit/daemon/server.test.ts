@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -123,6 +123,26 @@ describe('the end of the daemon', () => {
     await world.client.stopDaemon(true);
     await world.daemon.ended;
     expect(world.stack.signals).toEqual([{ id, signal: 15 }]);
+  });
+
+  it('leaves the containers to the next daemon when told so, but first lets them come up', async () => {
+    await start();
+    const { id } = await world.run({ name: 'web' });
+    const { id: rising } = await world.client.create(createRequest({ name: 'rising' }));
+    const leaving = world.client.leaveDaemon();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(existsSync(world.paths.controlSocket)).toBe(true);
+    world.stack.attach(rising);
+    await leaving;
+    await world.daemon.ended;
+    expect(world.stack.signals).toEqual([]);
+    for (const one of [id, rising]) {
+      expect(
+        JSON.parse(readFileSync(`${world.paths.containersDirectory}/${one}/container.json`, 'utf8')),
+      ).toMatchObject({
+        phase: 'running',
+      });
+    }
   });
 
   it('comes by itself after idle time, not while a container lives or a request is under way', async () => {
