@@ -85,7 +85,7 @@ describeInWorld('the daemon', (stage) => {
     await stage.unet.ok(['run', '--rm', '-p', '8080:80', '--', 'true']);
   });
 
-  it('is replaced when it is killed: containers go on, and their transfers with them', async () => {
+  it('is replaced when it is killed: containers go on, and reach the outside again', async () => {
     const server = stage.world.start('server', ['node', stage.world.fixture('tcp-peer.mjs'), 'who', '7000']);
     await server.output(/ready/);
     const ask = `node ${stage.world.fixture('tcp-client.mjs')} read ${ADDRESS.server} 7000 && echo reached`;
@@ -135,6 +135,33 @@ describeInWorld('the daemon', (stage) => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/^unet: [^\n]*is used by process \d+, whose runtime directory is [^\n]*\n$/);
     expect(daemons().map(({ pid }) => pid)).toEqual([daemon?.pid]);
+  });
+
+  it('is not missed by a transfer between two containers: it stalls, goes on, and arrives whole', async () => {
+    const bulk = stage.world.fixture('bulk.mjs');
+    const bytes = 1024 ** 3;
+    await stage.unet.detached(['--name', 'source'], ['node', bulk, 'serve', '7000']);
+    await stage.unet.logged('source', /ready/);
+    await stage.unet.detached(['--name', 'sink'], ['node', bulk, 'get', 'source', '7000', String(bytes), '2']);
+    await new Promise((done) => setTimeout(done, 500));
+    expect(await stage.unet.logs('sink')).toBe('');
+    await killHard(daemons().map(({ pid }) => pid));
+    await stage.unet.ok(['ps']);
+    expect(JSON.parse(await stage.unet.logged('sink', /bytes/, 50_000))).toMatchObject({ ok: true, bytes });
+  });
+
+  it('ends a connection that was open to the outside when it was killed, at the next word', async () => {
+    const server = stage.world.start('server', ['node', stage.world.fixture('tcp-peer.mjs'), 'watch', '7000']);
+    await server.output(/ready/);
+    const script = `const s=require('net').connect(7000,'${ADDRESS.server}',()=>{s.write('x');console.log('connected')});
+s.on('error',e=>{console.log('lost '+e.code);process.exit()});setInterval(()=>s.write('x'),200)`;
+    await stage.unet.detached(['--name', 'talker'], ['node', '-e', script]);
+    await stage.unet.logged('talker', /connected/);
+    await killHard(daemons().map(({ pid }) => pid));
+    await server.output(/ended by/);
+    await stage.unet.ok(['ps']);
+    await stage.unet.logged('talker', /lost ECONNRESET/, 15_000);
+    server.kill('SIGKILL');
   });
 
   it('publishes again what was published, after a crash', async () => {
