@@ -13,8 +13,8 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr,
-    accept4, bind, connect, listen, sendmsg, shutdown, socket, socketpair,
+    AddressFamily, Backlog, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr, accept4, bind, connect,
+    listen, sendmsg, shutdown, socket, socketpair,
 };
 
 /// The longest packet that is sent or taken.
