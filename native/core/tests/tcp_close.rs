@@ -162,6 +162,20 @@ fn nothing_is_taken_after_fin() {
 }
 
 #[test]
+fn bytes_that_claim_to_lie_behind_fin_do_not_hold_it_up() {
+    let (mut world, conn) = open();
+    conn.raw(&mut world, conn.seq.add(50), Flags::ACK, &[], &[2; 10]);
+    conn.raw(&mut world, conn.seq, FIN, &[], b"end");
+    world.settle();
+    let stream = world.io.uplink.stream(conn.flow);
+    assert_eq!((stream.sent.as_slice(), stream.shut), (&b"end"[..], true));
+    let now = world.now();
+    world.stack.reset_flow(&mut world.io, conn.flow, now);
+    world.settle();
+    world.assert_empty();
+}
+
+#[test]
 fn our_fin_is_repeated_until_it_is_acknowledged() {
     let (mut world, mut conn) = open();
     world.io.uplink.feed(conn.flow, b"tail");

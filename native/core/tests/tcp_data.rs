@@ -242,6 +242,19 @@ fn no_more_is_read_than_the_guest_takes() {
 }
 
 #[test]
+fn a_late_segment_does_not_change_the_window() {
+    let mut world = World::new(OFFLOAD);
+    let mut conn = Conn::open(&mut world);
+    let old = conn;
+    conn.send(&mut world, Flags::ACK, b"newer");
+    // Sent before that, with a shut window, and late.
+    Conn { window: 0, ..old }.raw(&mut world, old.seq, Flags::ACK, &[], b"ne");
+    world.io.uplink.feed(conn.flow, b"answer");
+    world.settle();
+    assert!(world.segments().iter().any(|segment| segment.payload == b"answer"), "the window is open");
+}
+
+#[test]
 fn a_window_of_crumbs_is_used_after_a_wait() {
     let mut world = World::new(OFFLOAD);
     let offer = Offer { scale: None, window: 8000, ..Offer::default() };
