@@ -80,6 +80,7 @@ impl TcpFlow {
         }
         if !ack.before(self.snd_una) {
             self.on_ack(cx, segment);
+            self.update_window(segment);
         }
         if !segment.payload.is_empty() || segment.has(Flags::FIN) {
             self.on_payload(cx, segment);

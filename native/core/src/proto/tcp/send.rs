@@ -38,6 +38,13 @@ impl TcpFlow {
         } else if !self.peer.sack && !progress && segment.len() == 0 {
             self.on_duplicate(segment);
         }
+        self.maybe_finished(cx);
+    }
+
+    /// The window of an acceptable segment, unless a newer one has been seen (RFC 9293 §3.10.7.4). A repetition says nothing: it may
+    /// be as old as its bytes.
+    pub(super) fn update_window(&mut self, segment: &Segment<'_>) {
+        let ack = segment.tcp.ack;
         let (seq, window) = (segment.tcp.seq, u32::from(segment.tcp.window) << self.peer.window_scale.unwrap_or(0));
         if self.window_seq.before(seq) || (self.window_seq == seq && !ack.before(self.window_ack)) {
             self.snd_wnd = window;
@@ -45,7 +52,6 @@ impl TcpFlow {
             self.window_seq = seq;
             self.window_ack = ack;
         }
-        self.maybe_finished(cx);
     }
 
     /// Without SACK, a repeated acknowledgement while data is out says that the first chunk is missing; on a link that is
