@@ -5,6 +5,8 @@ import { until } from '../harness/world.js';
 const CTRL_C = '\u0003';
 const CTRL_Z = '\u001a';
 const CTRL_BACKSLASH = '\u001c';
+/** A shell that says so and has its prompt back: what is typed while it takes the terminal over may be lost, as for a person. */
+const stopped = [{ wait: 'Stopped' }, { wait: '$ ' }, { sleep: 0.3 }];
 
 describeInWorld('a command at a terminal', (stage) => {
   /** What a person would see and the status that the shell would get. */
@@ -67,7 +69,7 @@ describeInWorld('a command at a terminal', (stage) => {
       { type: line },
       { wait: 'ready\r\n' },
       { type: CTRL_Z },
-      { wait: 'Stopped' },
+      ...stopped,
       { type: 'fg\n' },
       { sleep: 0.5 },
       { type: 'word\n' },
@@ -98,7 +100,7 @@ describeInWorld('a command at a terminal', (stage) => {
       { type: 'sleep 100\n' },
       { sleep: 0.3 },
       { type: CTRL_Z },
-      { wait: 'Stopped' },
+      ...stopped,
       { type: 'kill -9 %1; sleep 0.3; exit 3\n' },
       { wait: 'back with 3' },
       { type: 'echo alive; exit\n' },
