@@ -27,11 +27,12 @@ export function cpuOf(pid: number): number {
   return stat(pid)?.seconds ?? 0;
 }
 
-/** The newest process with such a name. */
+/** Of the processes with such a name, the one that has worked most: some stacks fork, and one of the two only waits. */
 export function findProcess(name: RegExp): number | null {
-  const pids = readdirSync('/proc')
+  const found = readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
-    .map(Number)
-    .sort((a, b) => b - a);
-  return pids.find((pid) => name.test(stat(pid)?.command ?? '')) ?? null;
+    .map((entry) => stat(Number(entry)))
+    .filter((process) => process !== null && name.test(process.command))
+    .sort((a, b) => (b?.seconds ?? 0) - (a?.seconds ?? 0));
+  return found[0]?.pid ?? null;
 }
