@@ -27,12 +27,11 @@ export function cpuOf(pid: number): number {
   return stat(pid)?.seconds ?? 0;
 }
 
-/** Of the processes with such a name, the one that has worked most: some stacks fork, and one of the two only waits. */
+/** The newest process with such a name. */
 export function findProcess(name: RegExp): number | null {
-  const found = readdirSync('/proc')
+  const pids = readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
-    .map((entry) => stat(Number(entry)))
-    .filter((process) => process !== null && name.test(process.command))
-    .sort((a, b) => (b?.seconds ?? 0) - (a?.seconds ?? 0));
-  return found[0]?.pid ?? null;
+    .map(Number)
+    .sort((a, b) => b - a);
+  return pids.find((pid) => name.test(stat(pid)?.command ?? '')) ?? null;
 }
