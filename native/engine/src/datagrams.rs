@@ -1,11 +1,15 @@
-//! A binding's UDP or ping socket.
+//! A binding's UDP or ping socket, and what the loop does with its events.
 
 use crate::error::uplink_error;
+use crate::limits::DATAGRAM_BUDGET;
 use crate::ports::SourceId;
+use crate::run::Loop;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
+use unet_core::BindingId;
 use unet_core::uplink::{DatagramPeer, UplinkError};
 use unet_sys::datagram::{self, Returned};
+use unet_sys::event::Ready;
 
 #[derive(Debug)]
 pub(crate) struct DatagramSocket {
@@ -54,4 +58,26 @@ impl DatagramSocket {
 
 fn is_pending_error(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ECONNREFUSED | libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EPROTO))
+}
+
+impl Loop {
+    /// A binding's socket has datagrams or errors.
+    pub(crate) fn on_datagram(&mut self, binding: BindingId, ready: Ready) {
+        let now = self.clock.now();
+        for _ in 0..DATAGRAM_BUDGET {
+            let Some(socket) = self.ports.datagrams.get(binding) else { return };
+            let Some((len, from)) = socket.receive(&mut self.frame) else { break };
+            let Some(data) = self.frame.get(..len) else { return };
+            self.stack.on_datagram(&mut self.ports, binding, from, data, now);
+        }
+        if !ready.error {
+            return;
+        }
+        for _ in 0..DATAGRAM_BUDGET {
+            let Some(socket) = self.ports.datagrams.get(binding) else { return };
+            let Some(returned) = socket.next_error() else { return };
+            let error = uplink_error(&returned.error);
+            self.stack.on_datagram_error(&mut self.ports, binding, returned.to, error);
+        }
+    }
 }

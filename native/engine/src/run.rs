@@ -3,11 +3,11 @@
 
 use crate::clock::Clock;
 use crate::endpoints::Endpoint;
-use crate::error::{EngineError, uplink_error};
+use crate::error::EngineError;
 use crate::events::{EventKind, EventQueue};
 use crate::handle::Mailbox;
 use crate::handoff::{Launcher, bind_handoff};
-use crate::limits::{DATAGRAM_BUDGET, ENDPOINT_SHARE, FAULT_RELEASE, SWEEP, TAP_BUDGET};
+use crate::limits::{ENDPOINT_SHARE, FAULT_RELEASE, SWEEP, TAP_BUDGET};
 use crate::ports::{DnsStreamId, LauncherId, ListenerId, Ports, Source};
 use crate::publish::{Listener, reserve};
 use crate::tap::FRAME_BUFFER;
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use unet_core::wire::vnet::Vnet;
-use unet_core::{BindingId, DropReason, EndpointId, FlowId, Instant, NetworkId, Stack, StackConfig};
+use unet_core::{DropReason, EndpointId, FlowId, Instant, NetworkId, Stack, StackConfig};
 use unet_sys::event::{Interest, Poller, Ready};
 use unet_sys::{namespace, tap_io};
 
@@ -196,25 +196,6 @@ impl Loop {
         let readiness = stream.readiness(ready);
         let now = self.clock.now();
         self.stack.on_socket(&mut self.ports, flow, readiness, now);
-    }
-
-    fn on_datagram(&mut self, binding: BindingId, ready: Ready) {
-        let now = self.clock.now();
-        for _ in 0..DATAGRAM_BUDGET {
-            let Some(socket) = self.ports.datagrams.get(binding) else { return };
-            let Some((len, from)) = socket.receive(&mut self.frame) else { break };
-            let Some(data) = self.frame.get(..len) else { return };
-            self.stack.on_datagram(&mut self.ports, binding, from, data, now);
-        }
-        if !ready.error {
-            return;
-        }
-        for _ in 0..DATAGRAM_BUDGET {
-            let Some(socket) = self.ports.datagrams.get(binding) else { return };
-            let Some(returned) = socket.next_error() else { return };
-            let error = uplink_error(&returned.error);
-            self.stack.on_datagram_error(&mut self.ports, binding, returned.to, error);
-        }
     }
 
     /// Frames that the fault injectors held back go on when their link has been silent for a moment.
