@@ -7,6 +7,7 @@
 //! | `run` | the loop: wait, sort events, flush, sleep until the next deadline |
 //! | `ports` | all devices and sockets; implements `Device` and `Uplink` |
 //! | `tap`, `streams`, `datagrams`, `dns` | one kind of port each |
+//! | `faults` | the bad links that were asked for, around TAPs |
 //! | `endpoints`, `handoff`, `publish` | networks and endpoints by name; launchers; listeners |
 //!
 //! Nothing here blocks, nothing logs, and a panic ends the loop with a [`Event::Fatal`], never the process.
@@ -18,6 +19,7 @@ mod dns;
 mod endpoints;
 mod error;
 mod events;
+mod faults;
 pub mod handle;
 mod handoff;
 mod limits;

@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::endpoints::Endpoint;
 use crate::error::EngineError;
 use crate::events::{EventKind, EventQueue};
+use crate::faults::give;
 use crate::handle::Mailbox;
 use crate::handoff::{Launcher, bind_handoff};
 use crate::limits::{ENDPOINT_SHARE, FAULT_RELEASE, SWEEP, TAP_BUDGET};
@@ -18,7 +19,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use unet_core::wire::vnet::Vnet;
 use unet_core::{DropReason, EndpointId, FlowId, Instant, NetworkId, Stack, StackConfig};
 use unet_sys::event::{Interest, Poller, Ready};
 use unet_sys::{namespace, tap_io};
@@ -177,17 +177,13 @@ impl Loop {
                     return;
                 }
             };
-            let Some(bytes) = self.frame.get(..len) else { return };
-            let has_header = tap.capabilities.vnet;
-            if let Some(faults) = &mut tap.from_guest {
-                let mut passed = Vec::new();
-                faults.offer(bytes, |frame| passed.push(frame.to_vec()));
-                for frame in passed {
-                    give(&mut self.stack, &mut self.ports, endpoint, has_header, &frame, now);
-                }
-            } else {
-                give(&mut self.stack, &mut self.ports, endpoint, has_header, bytes, now);
+            if tap.from_guest.is_some() {
+                self.take_through_faults(endpoint, len, now);
+                continue;
             }
+            let has_header = tap.capabilities.vnet;
+            let Some(bytes) = self.frame.get(..len) else { return };
+            give(&mut self.stack, &mut self.ports, endpoint, has_header, bytes, now);
         }
     }
 
@@ -196,25 +192,6 @@ impl Loop {
         let readiness = stream.readiness(ready);
         let now = self.clock.now();
         self.stack.on_socket(&mut self.ports, flow, readiness, now);
-    }
-
-    /// Frames that the fault injectors held back go on when their link has been silent for a moment.
-    fn release_held_frames(&mut self) {
-        let holding: Vec<EndpointId> =
-            self.ports.taps.iter().filter(|(_, (tap, _))| tap.holds_frames()).map(|(id, _)| id).collect();
-        let now = self.clock.now();
-        for endpoint in holding {
-            let Some((tap, _)) = self.ports.taps.get_mut(endpoint) else { continue };
-            tap.release();
-            let has_header = tap.capabilities.vnet;
-            let mut passed = Vec::new();
-            if let Some(faults) = &mut tap.from_guest {
-                faults.release(|frame| passed.push(frame.to_vec()));
-            }
-            for frame in passed {
-                give(&mut self.stack, &mut self.ports, endpoint, has_header, &frame, now);
-            }
-        }
     }
 
     fn pass_questions_on(&mut self) {
@@ -258,17 +235,5 @@ impl Loop {
         for _ in 0..dropped {
             self.stack.count_drop(DropReason::FaultInjected);
         }
-    }
-}
-
-/// One frame from a TAP to the stack.
-fn give(stack: &mut Stack, ports: &mut Ports, endpoint: EndpointId, has_header: bool, bytes: &[u8], now: Instant) {
-    if !has_header {
-        stack.on_frame(ports, endpoint, &Vnet::default(), bytes, now);
-        return;
-    }
-    match Vnet::parse(bytes) {
-        Ok((vnet, frame)) => stack.on_frame(ports, endpoint, &vnet, frame, now),
-        Err(reason) => stack.count_drop(reason),
     }
 }
