@@ -99,6 +99,8 @@ drop_reasons! {
     EndpointGone => "endpoint_gone",
     /// Dropped on purpose by the fault injector.
     FaultInjected => "fault_injected",
+    /// More than what a delayed or slowed link holds (tail drop).
+    FaultQueueFull => "fault_queue_full",
 }
 
 /// One counter a reason.

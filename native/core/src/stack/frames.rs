@@ -1,6 +1,7 @@
 //! Frames from guests: sorted by who they are for, checked once, handed on.
 
 use super::Stack;
+use crate::device::{Capabilities, Device};
 use crate::drop::DropReason;
 use crate::proto::segment::transmit_foreign;
 use crate::proto::{Io, arp};
@@ -122,16 +123,16 @@ fn forward<I: Io>(
 ) -> Result<(), DropReason> {
     if to.is_group() {
         for other in network.members().filter(|&other| other != from) {
-            pass(io, other, vnet, frame);
+            pass(io, from, other, vnet, frame);
         }
         return Ok(());
     }
     let other = network.by_mac(to).ok_or(DropReason::DestinationMacUnknown)?;
-    if pass(io, other, vnet, frame) { Ok(()) } else { Err(DropReason::DeviceRefused) }
+    if pass(io, from, other, vnet, frame) { Ok(()) } else { Err(DropReason::DeviceRefused) }
 }
 
 /// As it came, where the receiver can take it so; cut and summed where not.
-fn pass<I: Io>(io: &mut I, to: EndpointId, vnet: &Vnet, frame: &[u8]) -> bool {
+fn pass<I: Io>(io: &mut I, from: EndpointId, to: EndpointId, vnet: &Vnet, frame: &[u8]) -> bool {
     let capabilities = io.capabilities(to);
     let takes = capabilities.vnet
         && match vnet.gso {
@@ -140,5 +141,25 @@ fn pass<I: Io>(io: &mut I, to: EndpointId, vnet: &Vnet, frame: &[u8]) -> bool {
             Gso::TcpV6 { .. } => capabilities.tso6,
             Gso::UdpL4 { .. } => capabilities.uso,
         };
-    if takes { io.transmit(to, vnet, frame, &[]) } else { transmit_foreign(io, to, vnet, frame) }
+    if takes {
+        io.forward(from, to, vnet, frame, &[])
+    } else {
+        transmit_foreign(&mut Forwarding { device: io, from }, to, vnet, frame)
+    }
+}
+
+/// What is written to it was written by a guest.
+struct Forwarding<'a, D> {
+    device: &'a mut D,
+    from: EndpointId,
+}
+
+impl<D: Device> Device for Forwarding<'_, D> {
+    fn capabilities(&self, endpoint: EndpointId) -> Capabilities {
+        self.device.capabilities(endpoint)
+    }
+
+    fn transmit(&mut self, endpoint: EndpointId, vnet: &Vnet, header: &[u8], payload: &[u8]) -> bool {
+        self.device.forward(self.from, endpoint, vnet, header, payload)
+    }
 }
