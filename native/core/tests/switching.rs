@@ -220,6 +220,28 @@ fn lies_in_the_header_of_a_plain_guests_frame_end_there() {
 }
 
 #[test]
+fn a_super_frame_for_a_plain_guest_is_not_cut_to_crumbs() {
+    let (mut world, _, wiring, to) = three(PLAIN);
+    let from = world.guest();
+    let mut tcp = wiring.tcp(&segment(to, Flags::ACK, &pattern(60_000, 1)));
+    leave_checksum(&wiring, &mut tcp, *to.ip(), 6, 16);
+    let udp = wiring.udp(9, to, &pattern(60_000, 1));
+    let open_udp = Checksum::Partial { start: 34, offset: 6 };
+    let tcp_in = |size| Vnet { gso: Gso::TcpV4 { size }, header_len: 54, ..partial_tcp() };
+    let udp_in = |size| Vnet { checksum: open_udp, gso: Gso::UdpL4 { size }, header_len: 42 };
+    for size in [1, 47] {
+        world.inject_from(from, &tcp_in(size), &tcp);
+        world.inject_from(from, &udp_in(size), &udp);
+    }
+    assert!(world.frames().is_empty());
+    assert_eq!(world.drops(DropReason::DeviceRefused), 4);
+    world.inject_from(from, &tcp_in(48), &tcp);
+    assert_eq!(world.frames().len(), 1250, "what a kernel may ask for");
+    world.inject_from(from, &udp_in(480), &udp);
+    assert_eq!(world.frames().len(), 125);
+}
+
+#[test]
 fn networks_are_apart() {
     let mut world = World::new(PLAIN);
     let network = world.stack.add_network(NetworkConfig {

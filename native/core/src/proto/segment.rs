@@ -14,6 +14,11 @@ use crate::wire::vnet::{Checksum, Gso, Vnet};
 const TCP_CHECKSUM: usize = 16;
 const UDP_CHECKSUM: usize = 6;
 
+/// A guest that writes to its device by itself could ask for 65,000 frames in one. No kernel makes TCP segments smaller than this
+/// (`tcp_min_snd_mss`), nor a super-frame of more datagrams (`UDP_MAX_SEGMENTS`).
+const MIN_CUT: u16 = 48;
+const MAX_CUT_DATAGRAMS: usize = 128;
+
 /// What stays the same for all segments of one transmission.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
@@ -58,7 +63,7 @@ pub(crate) fn transmit_foreign<D: Device>(device: &mut D, endpoint: EndpointId, 
     let Some(Ok((ip, payload))) = frame.get(ip_at..).map(Ipv4::parse) else { return false };
     let Some(transport_at) = frame.get(ip_at).map(|b| ip_at + usize::from(b & 0x0f) * 4) else { return false };
     match (vnet.gso, ip.protocol) {
-        (Gso::TcpV4 { size }, PROTOCOL_TCP) => {
+        (Gso::TcpV4 { size }, PROTOCOL_TCP) if size >= MIN_CUT => {
             let Some(data_at) =
                 payload.get(12).map(|b| usize::from(b >> 4) * 4).filter(|&n| n >= 20 && n <= payload.len())
             else {
@@ -69,7 +74,9 @@ pub(crate) fn transmit_foreign<D: Device>(device: &mut D, endpoint: EndpointId, 
                 device.transmit(endpoint, &Vnet::default(), headers, part)
             })
         }
-        (Gso::UdpL4 { size }, PROTOCOL_UDP) if payload.len() >= 8 => {
+        (Gso::UdpL4 { size }, PROTOCOL_UDP)
+            if payload.len() >= 8 && payload[8..].len() <= usize::from(size) * MAX_CUT_DATAGRAMS =>
+        {
             let mut whole = true;
             for part in payload[8..].chunks(usize::from(size).max(1)) {
                 let mut headers = frame[..transport_at + 8].to_vec();
