@@ -75,6 +75,8 @@ drop_reasons! {
     FlowShareUsed => "flow_share_used",
     /// A guest's oldest datagram flow, ended to make room for its newest.
     FlowEvicted => "flow_evicted",
+    /// A guest's oldest connection that was not established, ended to make room for its newest.
+    HalfOpenEvicted => "half_open_evicted",
     /// The host refused a socket (descriptors or memory used up).
     UplinkExhausted => "uplink_exhausted",
     /// The host does not let its users open ping sockets (`net.ipv4.ping_group_range`).

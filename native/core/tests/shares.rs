@@ -3,16 +3,20 @@
 
 mod common;
 
-use common::{SERVER, World};
+use common::conn::Offer;
+use common::{Conn, SERVER, World};
 use std::time::Duration;
 use unet_core::switch::HostAccess;
 use unet_core::testing::frames::TestSegment;
 use unet_core::testing::{OFFLOAD, VirtualClock};
+use unet_core::uplink::Close;
 use unet_core::wire::tcp::{Flags, Seq};
 use unet_core::wire::vnet::Vnet;
 use unet_core::{DropReason, StackConfig};
 
 const SHARE: usize = 10;
+/// `limits::MAX_HALF_OPEN`.
+const HALF_OPEN: usize = 4096;
 
 fn world() -> World {
     let limits = StackConfig { secret: [7; 32], max_flows: 40, max_flows_per_endpoint: SHARE };
@@ -93,4 +97,60 @@ fn one_guests_flood_leaves_another_its_share() {
     world.settle();
     assert_eq!(world.stack.flow_count(), 2 * SHARE);
     assert_eq!(world.stack.endpoint_stats(other).unwrap().flows as usize, SHARE);
+}
+
+#[test]
+fn a_flood_of_syns_is_bounded_and_hurts_nobody() {
+    let limits = StackConfig { secret: [7; 32], max_flows: 65_536, max_flows_per_endpoint: 16_384 };
+    let mut world = World::limited(OFFLOAD, &limits, VirtualClock::default(), HostAccess::None);
+    let other = world.add_guest();
+    let other_wiring = world.guests[1].1;
+    let mut standing = Conn::open_with(&mut world, 999, &Offer::default());
+    for port in 0..12_000 {
+        syn(&mut world, 2000 + port);
+    }
+    assert_eq!(world.stack.flow_count(), 1 + HALF_OPEN);
+    assert_eq!(world.drops(DropReason::HalfOpenEvicted), 12_000 - HALF_OPEN as u64);
+    let open: Vec<_> = world.io.uplink.order().iter().filter(|&&flow| world.io.uplink.stream(flow).is_open()).collect();
+    assert_eq!(open.len(), 1 + HALF_OPEN, "their sockets are closed");
+    assert_eq!(
+        open[1..],
+        world.io.uplink.order().iter().rev().take(HALF_OPEN).rev().collect::<Vec<_>>(),
+        "oldest first"
+    );
+    // The guest's own connection goes on, and it opens another.
+    standing.send(&mut world, Flags::ACK, b"still here");
+    assert_eq!(world.io.uplink.stream(standing.flow).sent, b"still here");
+    world.frames();
+    Conn::open_with(&mut world, 998, &Offer::default());
+    // Another guest does not notice.
+    let frame = Offer::default().syn_from(&other_wiring, 40_000, SERVER);
+    world.inject_from(other, &Vnet::default(), &frame);
+    world.settle();
+    let flow = world.io.uplink.last();
+    world.io.uplink.connected(flow);
+    world.settle();
+    let answer = world.frames();
+    assert_eq!((answer.len(), answer[0].endpoint), (1, other));
+    // What nobody answers is given up in the end.
+    world.pass(Duration::from_secs(200));
+    let reset = world.io.uplink.streams.values().filter(|stream| stream.closed == Some(Close::Reset)).count();
+    assert_eq!(world.stack.flow_count(), 2, "the guest's two connections");
+    assert_eq!(reset, 12_001);
+}
+
+#[test]
+fn a_slow_connection_outlives_many_quick_ones() {
+    let limits = StackConfig { secret: [7; 32], max_flows: 65_536, max_flows_per_endpoint: 65_536 };
+    let mut world = World::limited(OFFLOAD, &limits, VirtualClock::default(), HostAccess::None);
+    syn(&mut world, 999);
+    let slow = world.io.uplink.last();
+    for n in 0..3 * HALF_OPEN {
+        let mut quick = Conn::open_with(&mut world, 2000 + u16::try_from(n).unwrap(), &Offer::default());
+        if n % 2 == 0 {
+            quick.send(&mut world, Flags::RST, &[]);
+        }
+    }
+    assert!(world.io.uplink.stream(slow).is_open());
+    assert_eq!(world.drops(DropReason::HalfOpenEvicted), 0);
 }

@@ -105,6 +105,36 @@ fn time_wait_gives_way_to_a_new_connection() {
 }
 
 #[test]
+fn a_syn_in_the_batch_that_ended_a_connection_opens_the_next() {
+    let (mut world, conn) = open();
+    conn.raw(&mut world, conn.seq, Flags::RST, &[], &[]);
+    // No flush between: the same wake-up brought both.
+    let frame = Offer { iss: Seq(900_000), ..Offer::default() }.syn(&world, conn.port, conn.remote);
+    world.send(&frame);
+    assert_eq!(world.io.uplink.order().len(), 2, "the second connects at once");
+    let again = world.io.uplink.last();
+    world.io.uplink.connected(again);
+    world.settle();
+    let answer = world.segment();
+    assert_eq!((answer.flags, answer.ack), (Flags::SYN.with(Flags::ACK), Seq(900_001)));
+    assert_eq!(world.io.uplink.stream(conn.flow).closed, Some(Close::Reset));
+    assert_eq!(world.stack.flow_count(), 1);
+}
+
+#[test]
+fn a_caller_in_the_batch_that_ended_a_connection_keeps_its_port() {
+    let mut world = World::new(OFFLOAD);
+    let conn = Conn::accept(&mut world, SERVER);
+    conn.raw(&mut world, conn.seq, Flags::RST, &[], &[]);
+    let (guest, now) = (world.guest(), world.now());
+    let again = world.stack.on_accept(&mut world.io, guest, 80, SERVER.into(), now).unwrap();
+    world.io.uplink.adopt(again);
+    world.settle();
+    assert_eq!(world.segment().from, SERVER);
+    assert_eq!(world.stack.flow_count(), 1);
+}
+
+#[test]
 fn time_wait_gives_way_to_a_new_caller_of_the_same_port() {
     let mut world = World::new(OFFLOAD);
     let mut conn = Conn::accept(&mut world, SERVER);

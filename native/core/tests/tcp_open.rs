@@ -130,6 +130,22 @@ fn timed_out_is_silence() {
 }
 
 #[test]
+fn a_host_connection_without_outcome_is_given_up() {
+    let mut world = World::new(PLAIN);
+    let flow = pending(&mut world);
+    // The guest tries for as long as Linux does.
+    for wait in [1, 2, 4, 8, 16, 32] {
+        world.pass(Duration::from_secs(wait));
+        syn(&mut world, SERVER);
+    }
+    assert_eq!((world.stack.flow_count(), world.io.uplink.order().len()), (1, 1));
+    world.pass(Duration::from_secs(100));
+    assert!(world.frames().is_empty(), "silence, as in a black hole");
+    assert_eq!(world.io.uplink.stream(flow).closed, Some(Close::Reset));
+    world.assert_empty();
+}
+
+#[test]
 fn a_repeated_syn_changes_nothing() {
     let mut world = World::new(PLAIN);
     let flow = pending(&mut world);

@@ -50,6 +50,7 @@ pub struct Stack {
     /// Flows that one endpoint may have.
     share: usize,
     queues: SecondaryMap<EndpointId, shares::Queue>,
+    half_open: SecondaryMap<EndpointId, shares::HalfOpen>,
     bindings: SlotMap<BindingId, Binding>,
     binding_index: std::collections::HashMap<(EndpointId, Protocol, u16), BindingId>,
     timers: TimerQueue,
@@ -72,6 +73,7 @@ impl Stack {
             flows: FlowTable::new(key(table), config.max_flows),
             share: config.max_flows_per_endpoint,
             queues: SecondaryMap::new(),
+            half_open: SecondaryMap::new(),
             bindings: SlotMap::with_key(),
             binding_index: std::collections::HashMap::new(),
             timers: TimerQueue::default(),
@@ -107,6 +109,7 @@ impl Stack {
         }
         self.fragments.forget_endpoint(id);
         self.queues.remove(id);
+        self.half_open.remove(id);
         self.switch.remove_endpoint(id);
     }
 
@@ -212,10 +215,12 @@ impl Stack {
     /// Lets every flow that something happened to move what can move.
     pub fn flush<I: Io>(&mut self, io: &mut I, now: Instant) {
         // Those whose turn ended early come first, once; what they leave behind is for the next call.
-        let again = std::mem::take(&mut self.again);
-        for id in again {
+        let mut again = std::mem::take(&mut self.again);
+        for id in again.drain(..) {
             self.mark_dirty(id);
         }
+        // The vectors' memory is kept for the next batch.
+        self.again = again;
         let mut dirty = std::mem::take(&mut self.dirty);
         for id in dirty.drain(..) {
             let more = self.with_tcp(io, id, now, |tcp, cx| {
@@ -233,7 +238,6 @@ impl Stack {
                 self.file_timer(id);
             }
         }
-        // The vector's memory is kept for the next batch.
         dirty.append(&mut self.dirty);
         self.dirty = dirty;
     }

@@ -4,13 +4,19 @@
 //! (a recursive resolver and a scanner do it without malice). So each endpoint has a share, a part of the table: beyond it the
 //! endpoint's own oldest datagram flow makes room, idle ones first, and a guest whose share is all connections is refused new ones.
 //! Nobody's flows ever make room for another's.
+//!
+//! Connections that are not established yet have a bound of their own ([`MAX_HALF_OPEN`]): a guest that sends SYNs to where nobody
+//! answers would otherwise fill its share for as long as the host's kernel tries. Beyond the bound the oldest of them makes room;
+//! a guest's kernel that still wants it sends its SYN again.
 
 use super::{Flow, Stack};
 use crate::drop::DropReason;
 use crate::flow::FlowId;
 use crate::proto::Io;
+use crate::proto::tcp::limits::MAX_HALF_OPEN;
 use crate::switch::EndpointId;
 use crate::time::Instant;
+use crate::uplink::Close;
 
 /// Flows that are passed over because they were used since they were queued, for one that makes room.
 const SECOND_CHANCES: usize = 8;
@@ -21,7 +27,36 @@ const MIN_TIDY: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Queue(std::collections::VecDeque<(FlowId, Instant)>);
 
+/// Connections of one endpoint that were half-open when they were last looked at, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct HalfOpen {
+    flows: std::collections::VecDeque<FlowId>,
+    /// Added since those that are established, or gone, were last thrown out.
+    added: usize,
+}
+
 impl Stack {
+    /// Remembers a connection as half-open; ends the endpoint's oldest one where there are too many.
+    pub(super) fn note_half_open<I: Io>(&mut self, io: &mut I, endpoint: EndpointId, flow: FlowId, now: Instant) {
+        let Self { half_open, flows, .. } = self;
+        let is_half_open = |id: FlowId| matches!(flows.get(id), Some((_, Flow::Tcp(tcp))) if tcp.is_half_open());
+        let Some(entry) = half_open.entry(endpoint) else { return };
+        let queue = entry.or_default();
+        // Looked through so seldom that it costs little for each connection.
+        if queue.flows.len() >= MAX_HALF_OPEN && queue.added >= MAX_HALF_OPEN / 4 {
+            queue.flows.retain(|&id| is_half_open(id));
+            queue.added = 0;
+        }
+        let oldest = if queue.flows.len() >= MAX_HALF_OPEN { queue.flows.pop_front() } else { None };
+        queue.flows.push_back(flow);
+        queue.added += 1;
+        if let Some(id) = oldest.filter(|&id| is_half_open(id)) {
+            self.with_tcp(io, id, now, |tcp, cx| tcp.abort(cx, Close::Reset));
+            self.remove_flow(io, id);
+            self.drops.count(DropReason::HalfOpenEvicted);
+        }
+    }
+
     /// Whether the endpoint may have one more flow, after making room where it must and can. A refusal is counted.
     pub(super) fn make_room<I: Io>(&mut self, io: &mut I, endpoint: EndpointId) -> bool {
         let own = self.switch.endpoint(endpoint).map_or(0, |endpoint| endpoint.stats.flows as usize);

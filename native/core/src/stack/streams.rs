@@ -42,13 +42,11 @@ impl Stack {
         };
         let opens = tcp.flags.has(Flags::SYN) && !tcp.flags.has(Flags::ACK) && !tcp.flags.has(Flags::RST);
         if let Some(id) = self.flows.find(&key) {
-            let reused = opens && matches!(self.flows.get(id), Some((_, Flow::Tcp(flow))) if flow.is_time_wait());
-            if !reused {
+            if !(opens && self.gives_way(id)) {
                 self.with_tcp(io, id, now, |flow, cx| flow.on_segment(cx, &segment));
                 self.mark_dirty(id);
                 return Ok(());
             }
-            // RFC 9293 §3.10.7.4: a new connection may begin while the old one waits out its time.
             self.remove_flow(io, id);
         }
         let link = self.link(io, from).ok_or(DropReason::EndpointGone)?;
@@ -58,6 +56,12 @@ impl Stack {
             return Err(DropReason::TcpNoFlow);
         }
         self.open(io, key, link, &segment, now)
+    }
+
+    /// Whether a new connection may take the place of one with the same addresses: one that waits out its time (RFC 9293
+    /// §3.10.7.4), or has ended earlier in this batch.
+    fn gives_way(&self, id: FlowId) -> bool {
+        matches!(self.flows.get(id), Some((_, Flow::Tcp(flow))) if flow.is_time_wait() || flow.is_closed())
     }
 
     /// A guest's SYN for a new connection.
@@ -103,6 +107,7 @@ impl Stack {
         let iss = self.initial_sequence(&key, now);
         let id = self.add_flow(key, |id| Flow::Tcp(Box::new(TcpFlow::from_guest(id, &key, link, segment, iss, now))));
         let Some(id) = id else { return Ok(()) };
+        self.note_half_open(io, key.endpoint, id, now);
         if let Err(error) = io.tcp_connect(id, target) {
             self.with_tcp(io, id, now, |flow, cx| flow.on_connect_failed(cx, error));
         }
@@ -127,7 +132,7 @@ impl Stack {
             FlowKey { endpoint, protocol: Protocol::Tcp, guest_port, remote: *seen.ip(), remote_port: seen.port() };
         let mut attempts = 0;
         while let Some(taken) = self.flows.find(&key) {
-            if matches!(self.flows.get(taken), Some((_, Flow::Tcp(flow))) if flow.is_time_wait()) {
+            if self.gives_way(taken) {
                 self.remove_flow(io, taken);
                 break;
             }
@@ -144,6 +149,7 @@ impl Stack {
         }
         let iss = self.initial_sequence(&key, now);
         let id = self.add_flow(key, |id| Flow::Tcp(Box::new(TcpFlow::from_host(id, &key, link, iss, now))))?;
+        self.note_half_open(io, endpoint, id, now);
         self.with_tcp(io, id, now, TcpFlow::call);
         self.mark_dirty(id);
         Some(id)

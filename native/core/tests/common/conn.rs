@@ -3,7 +3,7 @@
 use super::{SERVER, World};
 use std::net::SocketAddrV4;
 use unet_core::FlowId;
-use unet_core::testing::frames::{SeenSegment, TestSegment};
+use unet_core::testing::frames::{SeenSegment, TestSegment, Wiring};
 use unet_core::wire::tcp::{Flags, Options, Seq};
 
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +36,12 @@ impl Default for Offer {
 
 impl Offer {
     pub fn syn(&self, world: &World, port: u16, to: SocketAddrV4) -> Vec<u8> {
+        self.syn_from(&world.wiring(), port, to)
+    }
+
+    pub fn syn_from(&self, wiring: &Wiring, port: u16, to: SocketAddrV4) -> Vec<u8> {
         let options = Options::emit_syn(self.mss, self.scale, self.sack);
-        world.wiring().tcp(&TestSegment {
+        wiring.tcp(&TestSegment {
             from_port: port,
             to,
             seq: self.iss,

@@ -1,6 +1,6 @@
 //! Opening a connection, from either side.
 
-use super::limits::{MAX_SYN_RETRIES, RECEIVE_WINDOW_SCALE};
+use super::limits::{CONNECT_PATIENCE, MAX_SYN_RETRIES, RECEIVE_WINDOW_SCALE};
 use super::queue::{Inbox, SendQueue};
 use super::recovery::RoundTrip;
 use super::{Deadlines, Peer, Segment, Socket, State, TcpFlow};
@@ -62,6 +62,7 @@ impl TcpFlow {
         let inbox = Inbox::new(syn.tcp.seq.add(1), scaled);
         let mut flow = Self::new(id, key, link, State::Connecting, inbox, iss, now);
         flow.learn(syn);
+        flow.deadlines.retransmit = Some(now + CONNECT_PATIENCE);
         flow
     }
 

@@ -46,6 +46,11 @@ pub(crate) const MAX_RETRIES: u32 = 15;
 /// The same for SYN and SYN-ACK: about a minute.
 pub(crate) const MAX_SYN_RETRIES: u32 = 7;
 
+/// A host connection that neither stands nor fails is given up: Linux itself tries for 127 s (`tcp_syn_retries` 6).
+pub(crate) const CONNECT_PATIENCE: Duration = Duration::from_secs(150);
+/// Connections of one guest that are not established yet. Each costs a descriptor and, outward, a port of the host.
+pub(crate) const MAX_HALF_OPEN: usize = 4096;
+
 /// TIME-WAIT: the link has no length, so this only has to outlive a retransmitted FIN.
 pub(crate) const TIME_WAIT: Duration = Duration::from_secs(1);
 

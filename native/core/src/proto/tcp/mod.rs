@@ -100,7 +100,7 @@ struct Socket {
 /// Deadlines; the earliest counts.
 #[derive(Clone, Copy, Debug, Default)]
 struct Deadlines {
-    /// SYN or SYN-ACK again, loss probe, retransmission timeout.
+    /// End of patience with the host's connection; SYN or SYN-ACK again, loss probe, retransmission timeout.
     retransmit: Option<Instant>,
     /// A chunk that RACK suspects.
     reorder: Option<Instant>,
@@ -194,6 +194,10 @@ impl TcpFlow {
 
     pub(crate) fn is_time_wait(&self) -> bool {
         self.state == State::TimeWait
+    }
+
+    pub(crate) fn is_half_open(&self) -> bool {
+        matches!(self.state, State::Connecting | State::SynReceived | State::SynSent)
     }
 
     /// The earliest deadline.

@@ -6,6 +6,7 @@ use super::limits::{
 use super::{State, TcpFlow};
 use crate::proto::{Context, Io};
 use crate::time::Instant;
+use crate::uplink::UplinkError;
 
 impl TcpFlow {
     /// Runs every deadline that has passed.
@@ -25,6 +26,7 @@ impl TcpFlow {
             match self.state {
                 State::SynReceived | State::SynSent => self.opening_timed_out(cx),
                 State::Established => self.retransmit_timed_out(cx),
+                State::Connecting => self.host_refused(cx, UplinkError::TimedOut),
                 _ => {}
             }
         }
