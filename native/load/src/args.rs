@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::failure::Result;
 
-/// Longer than anybody measures; a bound, so that a slip of the finger is an error.
-const MAX_SECONDS: u64 = 3600;
+/// Shorter says nothing, and longer than anybody measures is a slip of the finger.
+const MIN_SECONDS: f64 = 0.1;
+const MAX_SECONDS: f64 = 3600.0;
 
 pub(crate) struct Args {
     words: Vec<String>,
@@ -54,8 +55,13 @@ impl Args {
         }
     }
 
+    /// `--seconds`, with a fraction where it must be.
     pub(crate) fn seconds(&mut self) -> Result<Duration> {
-        Ok(Duration::from_secs(self.number("--seconds", MAX_SECONDS, None)?))
+        let text = self.option("--seconds")?.ok_or("--seconds is missing")?;
+        match text.parse() {
+            Ok(seconds) if (MIN_SECONDS..=MAX_SECONDS).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+            _ => Err(format!("--seconds {text}: give a number from {MIN_SECONDS} to {MAX_SECONDS}").into()),
+        }
     }
 
     /// Everything must have been asked for by now.
@@ -77,12 +83,12 @@ mod tests {
 
     #[test]
     fn options_come_in_any_order() {
-        let mut args = args("127.0.0.1:80 --reset --seconds 3 --clients 64");
+        let mut args = args("127.0.0.1:80 --reset --seconds 3.5 --clients 64");
         assert_eq!(args.address().unwrap().port(), 80);
         assert_eq!(args.number("--clients", 100, Some(1)).unwrap(), 64);
         assert!(args.flag("--reset"));
         assert!(!args.flag("--reset"));
-        assert_eq!(args.seconds().unwrap().as_secs(), 3);
+        assert_eq!(args.seconds().unwrap().as_millis(), 3500);
         args.end().unwrap();
     }
 
@@ -95,6 +101,9 @@ mod tests {
         assert!(error("--clients 10", |args| args.number("--clients", 9, None)).contains("from 1 to 9"));
         assert!(error("--clients", |args| args.number("--clients", 9, None)).contains("needs a value"));
         assert!(error("", |args| args.number("--clients", 9, None)).contains("is missing"));
+        for wrong in ["--seconds 0", "--seconds 1e9", "--seconds NaN", "--seconds soon"] {
+            assert!(error(wrong, |args| args.seconds().map(|_| 0)).contains("from 0.1 to 3600"));
+        }
         assert!(error("localhost:80", |args| args.address().map(|_| 0)).contains("no ADDR:PORT"));
         assert!(error("--what", |args| args.end().map(|()| 0)).contains("'--what'"));
     }

@@ -100,7 +100,7 @@ fn run_number() -> u64 {
 
 fn report(sender: &Sender, seconds: f64, counts: Counts) -> Report {
     // What still arrives after the last send belongs to the time in which it arrived.
-    let interval = seconds.max(counts.seconds);
+    let interval = seconds.max(counts.arrival_seconds);
     let delivered_per_second = counts.delivered as f64 / interval;
     let sent = sender.sequence;
     Report {

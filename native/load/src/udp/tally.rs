@@ -30,8 +30,9 @@ pub(super) struct Counts {
     /// Arrived after one with a higher number.
     pub(super) late: u64,
     /// From the first to the last arrival.
-    pub(super) seconds: f64,
+    pub(super) arrival_seconds: f64,
     /// One more than the highest number that arrived.
+    #[serde(skip)]
     highest: u64,
 }
 
@@ -80,8 +81,8 @@ impl Tally {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let seconds = self.first.zip(self.last).map_or(0.0, |(first, last)| (last - first).as_secs_f64());
-        Counts { seconds, ..self.counts.clone() }
+        let arrival_seconds = self.first.zip(self.last).map_or(0.0, |(first, last)| (last - first).as_secs_f64());
+        Counts { arrival_seconds, ..self.counts.clone() }
     }
 }
 
@@ -107,7 +108,7 @@ mod tests {
         }
         let counts = tally.counts();
         assert_eq!((counts.delivered, counts.duplicates, counts.late, counts.malformed), (5, 1, 1, 0));
-        assert!((counts.seconds - 0.5).abs() < 1e-9);
+        assert!((counts.arrival_seconds - 0.5).abs() < 1e-9);
     }
 
     #[test]
@@ -143,6 +144,6 @@ mod tests {
     fn one_moment_is_no_interval() {
         let mut tally = Tally::new(1, 64);
         tally.add(&datagram(64, 1, 0), None, Instant::now());
-        assert_eq!(tally.counts().seconds.to_bits(), 0);
+        assert_eq!(tally.counts().arrival_seconds.to_bits(), 0);
     }
 }
