@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
+import { patient } from './test/harness/patience.js';
 
 /**
  * Three projects, one command. unit and contract run side by side in seconds; e2e makes real namespaces, owns ports
- * and counts processes, so its files go one after another.
+ * and counts processes, so its files go one after another. A fourth runs on other kernels only.
  */
 export default defineConfig({
   test: {
@@ -29,8 +30,20 @@ export default defineConfig({
           globalSetup: ['test/harness/global-setup.ts'],
           pool: 'forks',
           fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: patient(60_000),
+          hookTimeout: patient(60_000),
+        },
+      },
+      {
+        // Needs netem and a kernel of the list in scripts/kernels: npm run test:kernels.
+        test: {
+          name: 'kernels',
+          include: ['test/kernels/**/*.test.ts'],
+          globalSetup: ['test/harness/global-setup.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: patient(60_000),
+          hookTimeout: patient(60_000),
         },
       },
     ],

@@ -1,8 +1,9 @@
 import { afterEach, expect, it } from 'vitest';
 import { describeInWorld } from '../harness/e2e.js';
 import { ADDRESS } from '../harness/layout.js';
+import { patient, share } from '../harness/patience.js';
 
-const GIBIBYTE = 1024 ** 3;
+const GIBIBYTE = share(1024 ** 3);
 const LONG_MS = 120_000;
 
 describeInWorld('a gibibyte, byte for byte', (stage) => {
@@ -32,7 +33,7 @@ describeInWorld('a gibibyte, byte for byte', (stage) => {
       }
       server.kill('SIGKILL');
     },
-    2 * LONG_MS,
+    patient(2 * LONG_MS),
   );
 
   it.each(['put', 'get'])(
@@ -47,7 +48,7 @@ describeInWorld('a gibibyte, byte for byte', (stage) => {
       const argv = ['node', stage.world.fixture('bulk.mjs'), operation, ADDRESS.host, '8080', String(bytes), '4'];
       check((await stage.world.run('server', argv, { timeoutMs: LONG_MS })).stdout, bytes);
     },
-    LONG_MS,
+    patient(LONG_MS),
   );
 
   it(
@@ -58,7 +59,7 @@ describeInWorld('a gibibyte, byte for byte', (stage) => {
       const argv = ['node', stage.world.fixture('bulk.mjs'), 'get', 'bulk', '7000', String(GIBIBYTE / 4), '2'];
       check((await stage.unet.run(['run', '--rm', '--', ...argv], { timeoutMs: LONG_MS })).stdout, GIBIBYTE / 4);
     },
-    LONG_MS,
+    patient(LONG_MS),
   );
 
   it.each([['576'], ['1280'], ['9000'], ['65520']])(
@@ -75,7 +76,7 @@ describeInWorld('a gibibyte, byte for byte', (stage) => {
       }
       server.kill('SIGKILL');
     },
-    LONG_MS,
+    patient(LONG_MS),
   );
 
   it(
@@ -92,6 +93,6 @@ describeInWorld('a gibibyte, byte for byte', (stage) => {
       }
       server.kill('SIGKILL');
     },
-    LONG_MS,
+    patient(LONG_MS),
   );
 });

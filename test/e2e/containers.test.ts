@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
 import { describeInWorld } from '../harness/e2e.js';
+import { patient } from '../harness/patience.js';
 import { until } from '../harness/world.js';
 
 describeInWorld('containers in the background', (stage) => {
@@ -56,7 +57,7 @@ describeInWorld('containers in the background', (stage) => {
     await stage.unet.logged('deaf', /ready/);
     const began = performance.now();
     await stage.unet.ok(['stop', '-t', '1', 'deaf']);
-    expect(performance.now() - began).toBeLessThan(5000);
+    expect(performance.now() - began).toBeLessThan(patient(5000));
     expect(await stage.unet.ok(['ps', '-a'])).toMatch(/Exited \(137\)/);
   });
 

@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
 import { describeInWorld } from '../harness/e2e.js';
 import { ADDRESS } from '../harness/layout.js';
+import { share } from '../harness/patience.js';
 import { until } from '../harness/world.js';
 
 describeInWorld('the daemon', (stage) => {
@@ -139,7 +140,7 @@ describeInWorld('the daemon', (stage) => {
 
   it('is not missed by a transfer between two containers: it stalls, goes on, and arrives whole', async () => {
     const bulk = stage.world.fixture('bulk.mjs');
-    const bytes = 1024 ** 3;
+    const bytes = share(1024 ** 3);
     await stage.unet.detached(['--name', 'source'], ['node', bulk, 'serve', '7000']);
     await stage.unet.logged('source', /ready/);
     await stage.unet.detached(['--name', 'sink'], ['node', bulk, 'get', 'source', '7000', String(bytes), '2']);

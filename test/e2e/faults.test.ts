@@ -1,8 +1,9 @@
 import { afterEach, expect, it } from 'vitest';
 import { describeInWorld } from '../harness/e2e.js';
 import { ADDRESS } from '../harness/layout.js';
+import { patient, share } from '../harness/patience.js';
 
-const BYTES = 64 * 1024 ** 2;
+const BYTES = share(64 * 1024 ** 2);
 const LONG_MS = 120_000;
 const FAULTS = 'loss=2%,reorder=10%,duplicate=1%';
 
@@ -22,7 +23,7 @@ describeInWorld('a bad link, made by the fault injector around the real TAP', (s
       expect(JSON.parse(stdout)).toMatchObject({ ok: true, bytes: BYTES });
       server.kill('SIGKILL');
     },
-    LONG_MS,
+    patient(LONG_MS),
   );
 
   it(
@@ -33,6 +34,6 @@ describeInWorld('a bad link, made by the fault injector around the real TAP', (s
       expect(stdout).toContain('100% packet loss');
       expect(code).toBe(1);
     },
-    LONG_MS,
+    patient(LONG_MS),
   );
 });

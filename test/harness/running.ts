@@ -1,6 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { patient } from './patience.js';
 
 export interface Result {
   /** null when a signal ended it. */
@@ -66,13 +67,14 @@ export class Running {
 
   /** Waits for the end; a program that outlives the time is killed, and that is an error. */
   async result(timeoutMs = 30_000): Promise<Result> {
+    const limit = patient(timeoutMs);
     const timer = new AbortController();
-    const late = sleep(timeoutMs, 'late' as const, { signal: timer.signal }).catch(() => 'late' as const);
+    const late = sleep(limit, 'late' as const, { signal: timer.signal }).catch(() => 'late' as const);
     const first = await Promise.race([this.#exited, late]);
     timer.abort();
     if (first !== 'late') return first;
     this.kill('SIGKILL');
-    throw new Error(`${this.describe()} did not end within ${timeoutMs} ms${this.#outputForMessage()}`);
+    throw new Error(`${this.describe()} did not end within ${limit} ms${this.#outputForMessage()}`);
   }
 
   /** Waits until the output holds the pattern and gives the match. */
@@ -80,14 +82,15 @@ export class Running {
     pattern: RegExp,
     { from = 'stdout', timeoutMs = DEFAULT_WAIT_MS }: OutputOptions = {},
   ): Promise<RegExpExecArray> {
-    const deadline = performance.now() + timeoutMs;
+    const limit = patient(timeoutMs);
+    const deadline = performance.now() + limit;
     for (;;) {
       const match = pattern.exec(from === 'stdout' ? this.#stdout : this.#stderr);
       if (match !== null) return match;
       if (this.ended)
         throw new Error(`${this.describe()} ended without ${pattern} on ${from}${this.#outputForMessage()}`);
       if (performance.now() > deadline)
-        throw new Error(`${this.describe()} did not print ${pattern} in ${timeoutMs} ms${this.#outputForMessage()}`);
+        throw new Error(`${this.describe()} did not print ${pattern} in ${limit} ms${this.#outputForMessage()}`);
       await sleep(STEP_MS);
     }
   }
@@ -97,7 +100,7 @@ export class Running {
     const outer = this.child.pid;
     if (outer === undefined) throw new Error(`${this.describe()} was not started`);
     if (!this.#entered) return outer;
-    for (let waited = 0; waited < DEFAULT_WAIT_MS && !this.ended; waited += STEP_MS) {
+    for (let waited = 0; waited < patient(DEFAULT_WAIT_MS) && !this.ended; waited += STEP_MS) {
       const [child] = childrenOf(outer);
       if (child !== undefined && commandOf(child) !== 'nsenter') return child;
       await sleep(STEP_MS);

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Identity, worldIdentity } from './identity.js';
 import { type Place, worldScript } from './layout.js';
+import { PATIENCE, patient } from './patience.js';
 import { childrenOf, type Result, Running } from './running.js';
 
 /**
@@ -72,6 +73,7 @@ export class World {
       USER: this.identity.name,
       LANG: 'C.UTF-8',
       TERM: 'xterm',
+      UNET_TEST_PATIENCE: String(PATIENCE),
       TMPDIR: join(this.directory, 'tmp'),
       XDG_RUNTIME_DIR: join(this.directory, 'run'),
       XDG_STATE_HOME: join(this.directory, 'state'),
@@ -176,9 +178,10 @@ export async function until(
   condition: () => boolean | Promise<boolean>,
   timeoutMs = 10_000,
 ): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
+  const limit = patient(timeoutMs);
+  const deadline = performance.now() + limit;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);
+    if (performance.now() > deadline) throw new Error(`waited ${limit} ms in vain: ${what}`);
     await sleep(20);
   }
 }

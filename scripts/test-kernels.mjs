@@ -1,0 +1,102 @@
+// npm run test:kernels: the end-to-end tests on stock Debian kernels, in QEMU, over this machine's own files.
+//
+//   npm run test:kernels                                both kernels, test/e2e and test/kernels (an hour or two each: it is emulation)
+//   npm run test:kernels -- 6.1                         one kernel
+//   npm run test:kernels -- 6.12 test/e2e/run.test.ts   one file; all other words go to vitest (-t 'name of a test')
+//
+// Not part of CI. Needs Debian with qemu-system-x86, kmod and xz-utils, and no root; kernels are fetched by apt-get download from the
+// machine's own sources and kept in .cache/kernels. What the machine printed is in .cache/kernels/SERIES/out/console.
+//
+// UNET_TEST_PATIENCE (10 here) is what every time limit of the tests is multiplied with. The tests that make figures skip there.
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { initramfs } from './kernels/initramfs.mjs';
+import { boot } from './kernels/machine.mjs';
+import { KERNELS, kernel, packageFiles, programs } from './kernels/packages.mjs';
+import { installAndBuild } from './lib/build.mjs';
+import { cache, fail, outputOf, root, say } from './lib/run.mjs';
+
+const PATIENCE = '10';
+/** Over these the machine puts file systems of its own. */
+const HIDDEN = ['/tmp/', '/run/', '/mnt/'];
+
+const words = process.argv.slice(2).filter((word) => word !== '--');
+const wanted = words.filter((word) => KERNELS.includes(word));
+const forVitest = words.filter((word) => !KERNELS.includes(word));
+const unknown = forVitest.find((word) => /^\d+\.\d+$/.test(word));
+if (unknown !== undefined) fail(`no kernel ${unknown} here: give one of ${KERNELS.join(', ')}`);
+
+const { qemu } = requirements();
+await installAndBuild();
+const directory = join(cache, 'kernels');
+mkdirSync(directory, { recursive: true });
+const busybox = join(packageFiles('busybox-static', directory), 'bin', 'busybox');
+const owner = ordinaryOwner();
+
+const lines = [];
+for (const series of wanted.length > 0 ? wanted : KERNELS) {
+  const { release, root: files, vmlinuz } = kernel(series, directory);
+  say(`booting ${release}; the first line of the tests comes after a minute`);
+  const scripts = { init: join(root, 'scripts/kernels/init.sh'), 'inside.sh': join(root, 'scripts/kernels/inside.sh') };
+  const arguments_ = [
+    '--project',
+    'e2e',
+    '--project',
+    'kernels',
+    '--reporter=verbose',
+    '--reporter=json',
+    ...forVitest,
+  ];
+  const result = await boot({
+    qemu,
+    vmlinuz,
+    initramfs: initramfs({ root: files, release, busybox, scripts }),
+    clone: root,
+    out: join(directory, series, 'out'),
+    argumentLines: [
+      process.execPath,
+      join('/mnt/clone', relative(root, files)),
+      ...owner,
+      process.env.UNET_TEST_PATIENCE ?? PATIENCE,
+      ...arguments_,
+    ],
+  });
+  lines.push(summary(release, result, join(directory, series, 'out', 'console')));
+}
+process.stdout.write(`\n${lines.join('\n')}\n`);
+
+function requirements() {
+  const { depmod, qemu } = programs();
+  const hint = (names) => `install it: sudo apt-get install ${names}`;
+  if (process.arch !== 'x64') fail(`these are kernels for x86-64, and this is ${process.arch}`);
+  if (outputOf('apt-get', ['--version']) === null)
+    fail('apt-get is missing: kernels are fetched as packages of Debian');
+  if (!qemu) fail(`qemu-system-x86_64 is missing: ${hint('qemu-system-x86')}`);
+  if (!depmod) fail(`depmod is missing: ${hint('kmod')}`);
+  if (outputOf('xz', ['--version']) === null) fail(`xz is missing: ${hint('xz-utils')}`);
+  const hidden = HIDDEN.find((place) => process.execPath.startsWith(place));
+  if (hidden !== undefined)
+    fail(`${process.execPath} cannot be seen inside, where ${hidden} is another: use a Node outside of it`);
+  return { qemu };
+}
+
+/** Whose hands the tests are in: the clone's owner, or the same stranger that the tests step down to. */
+function ordinaryOwner() {
+  const { uid, gid } = statSync(root);
+  if (uid !== 0) return [uid, gid];
+  const account = outputOf('getent', ['passwd'])
+    ?.split('\n')
+    .map((line) => line.split(':'))
+    .find(([, , id]) => Number(id) >= 1000 && Number(id) <= 59_999);
+  return account === undefined ? [54_321, 54_321] : [account[2], account[3]];
+}
+
+function summary(release, { status, report }, console_) {
+  if (status !== 0) process.exitCode = 1;
+  if (status === null || report === null)
+    return `${release}: the machine ended before the tests did: see ${console_}${existsSync(console_) ? '' : ' (missing)'}`;
+  const tests = report.testResults.flatMap((file) => file.assertionResults);
+  const skipped = tests.filter(({ status }) => ['skipped', 'pending', 'todo'].includes(status));
+  const reasons = skipped.map(({ fullName, meta }) => `  SKIP: ${fullName}${meta?.why ? ` (${meta.why})` : ''}\n`);
+  return `${reasons.join('')}${release}: ${report.numPassedTests} passed, ${report.numFailedTests} failed, ${skipped.length} skipped`;
+}
