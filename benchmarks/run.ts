@@ -2,65 +2,129 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { machine } from './measure/machine.js';
-import { markdown, type Report } from './report.js';
-import { tcpBulk } from './scenarios/tcp-bulk.js';
+import { check } from './report/check.js';
+import { scenarioMarkdown, summaryMarkdown } from './report/markdown.js';
+import { picture } from './report/picture.js';
+import { type RunRecord, readRecords, recordOf, writeRecord } from './report/record.js';
+import { SCENARIOS } from './scenarios/index.js';
+import type { Context, Scenario } from './scenarios/scenario.js';
 
-const SCENARIOS = { 'tcp-bulk': tcpBulk } as const;
-type Name = keyof typeof SCENARIOS;
+const NAMES = SCENARIOS.map(({ name }) => name);
+const USAGE = `usage: npm run bench -- [--quick] [--check] [--rounds N] [--seconds N] [--out DIR] [SCENARIO...]
+       npm run bench -- --report [--out DIR]
+scenarios: ${NAMES.join(', ')} (default: all; with --quick those that CI runs)
+--quick   about a minute: fewer cases, rounds and seconds; written to .cache/bench-quick
+--check   compare ratios to ceilings with the recorded benchmarks/results; status 1 where one is below half of its record
+--report  measure nothing: make tables and picture again from the JSON files`;
 
-const USAGE = `usage: npm run bench -- [--quick] [--rounds N] [--seconds N] [--out DIR] [SCENARIO...]
-scenarios: ${Object.keys(SCENARIOS).join(', ')} (default: all)`;
+const ROUNDS = { normal: 5, quick: 2 };
+const SECONDS = { normal: 2, quick: 1 };
 
-const ROUNDS = { normal: 7, quick: 3 };
-const SECONDS = { normal: 4, quick: 2 };
-
-function fail(message: string): never {
-  process.stderr.write(`bench: ${message}\n`);
-  process.exit(2);
-}
+class Usage extends Error {}
 
 function positive(text: string | undefined, name: string, otherwise: number): number {
   if (text === undefined) return otherwise;
   const value = Number(text);
-  return Number.isInteger(value) && value > 0 && value <= 1000 ? value : fail(`${name}: 1 to 1000\n${USAGE}`);
+  if (Number.isInteger(value) && value > 0 && value <= 1000) return value;
+  throw new Usage(`${name}: a whole number from 1 to 1000\n${USAGE}`);
 }
 
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      quick: { type: 'boolean', default: false },
-      rounds: { type: 'string' },
-      seconds: { type: 'string' },
-      out: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
-  });
+function options() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        quick: { type: 'boolean', default: false },
+        check: { type: 'boolean', default: false },
+        report: { type: 'boolean', default: false },
+        rounds: { type: 'string' },
+        seconds: { type: 'string' },
+        out: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    throw new Usage(`${error instanceof Error ? error.message : error}\n${USAGE}`);
+  }
+}
+
+const progress = (text: string) => process.stderr.write(`${text}\n`);
+
+async function main(): Promise<number> {
+  const { values, positionals } = options();
   if (values.help) {
     process.stdout.write(`${USAGE}\n`);
-    return;
+    return 0;
   }
-  if (process.getuid?.() === 0) fail('run this as an ordinary user: that is what unet and its peers are for');
-  const names = positionals.length > 0 ? positionals : Object.keys(SCENARIOS);
-  const unknown = names.find((name) => !(name in SCENARIOS));
-  if (unknown !== undefined) fail(`no scenario ${unknown}\n${USAGE}`);
+  const root = process.cwd();
+  const results = join(root, 'benchmarks', 'results');
+  // A quick run must not take the place of the figures on record.
+  const out = values.out ?? (values.quick || values.check ? join(root, '.cache', 'bench-quick') : results);
+  if (values.report) {
+    writeTables(out);
+    return 0;
+  }
+  if (process.getuid?.() === 0)
+    throw new Usage('run this as an ordinary user: that is what unet and its peers are for');
+  const unknown = positionals.find((name) => !NAMES.includes(name));
+  if (unknown !== undefined) throw new Usage(`no scenario ${unknown}\n${USAGE}`);
   const size = values.quick ? 'quick' : 'normal';
-  const settings = {
-    root: process.cwd(),
+  const context: Context = {
+    ...{ root, progress, quick: values.quick },
     rounds: positive(values.rounds, '--rounds', ROUNDS[size]),
     seconds: positive(values.seconds, '--seconds', SECONDS[size]),
-    progress: (text: string) => process.stderr.write(`${text}\n`),
   };
-  const out = values.out ?? join(settings.root, 'benchmarks', 'results');
-  mkdirSync(out, { recursive: true });
-  for (const name of names as Name[]) {
-    const rows = await SCENARIOS[name](settings);
-    const { rounds, seconds } = settings;
-    const report: Report = { scenario: name, machine: machine(), rounds, seconds, rows };
-    writeFileSync(join(out, `${name}.json`), `${JSON.stringify(report, null, 2)}\n`);
-    writeFileSync(join(out, `${name}.md`), markdown(report));
-    process.stdout.write(markdown(report));
-  }
+  const chosen = SCENARIOS.filter(({ name, inQuick }) =>
+    positionals.length > 0 ? positionals.includes(name) : inQuick || !values.quick,
+  );
+  const recorded = readRecords(results, NAMES);
+  const records = await runAll(chosen, context, out);
+  const broken = chosen.length - records.length;
+  if (!values.check) return broken === 0 ? 0 : 1;
+  const { fallen, notes, compared } = check(records, recorded);
+  for (const line of [...notes, ...fallen.map((text) => `fallen: ${text}`)]) progress(`bench: ${line}`);
+  progress(`bench: ${compared} ratios compared with the record, ${fallen.length} fell, ${broken} scenarios broke`);
+  return fallen.length === 0 && broken === 0 ? 0 : 1;
 }
 
-main().catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
+/** One scenario after the other; one that breaks is said and left behind. */
+async function runAll(chosen: readonly Scenario[], context: Context, out: string): Promise<RunRecord[]> {
+  const about = machine();
+  const estimates = chosen.map((scenario) => scenario.estimateSeconds(context));
+  const records: RunRecord[] = [];
+  for (const [index, scenario] of chosen.entries()) {
+    const left = estimates.slice(index).reduce((sum, seconds) => sum + seconds, 0);
+    progress(
+      `== ${scenario.name} (${index + 1} of ${chosen.length}; about ${Math.ceil(left / 60)} min to the end of all)`,
+    );
+    try {
+      const record = recordOf(scenario, await scenario.run(context), { machine: about, ...context });
+      writeRecord(out, record);
+      writeFileSync(join(out, `${scenario.name}.md`), scenarioMarkdown(record));
+      process.stdout.write(`${scenarioMarkdown(record)}\n`);
+      records.push(record);
+    } catch (error) {
+      progress(`bench: ${scenario.name} failed: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  writeTables(out);
+  return records;
+}
+
+function writeTables(out: string): void {
+  mkdirSync(out, { recursive: true });
+  const records = readRecords(out, NAMES);
+  for (const record of records) writeFileSync(join(out, `${record.scenario}.md`), scenarioMarkdown(record));
+  writeFileSync(join(out, 'summary.md'), summaryMarkdown(records));
+  writeFileSync(join(out, 'summary.svg'), picture(records.flatMap(({ charts }) => charts)));
+}
+
+main().then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = error instanceof Usage ? 2 : 1;
+  },
+);

@@ -5,7 +5,7 @@ const TICKS_PER_SECOND = 100;
 
 interface Stat {
   readonly pid: number;
-  readonly command: string;
+  readonly parent: number;
   readonly seconds: number;
 }
 
@@ -13,25 +13,33 @@ function stat(pid: number): Stat | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name stands in brackets and may hold anything; the fields behind it are numbers.
-    const end = text.lastIndexOf(')');
-    const fields = text.slice(end + 2).split(' ');
-    const ticks = Number(fields[11]) + Number(fields[12]);
-    return { pid, command: text.slice(text.indexOf('(') + 1, end), seconds: ticks / TICKS_PER_SECOND };
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { pid, parent: Number(fields[1]), seconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND };
   } catch {
     return null;
   }
 }
 
-/** User and system time of one process, its threads included. */
-export function cpuOf(pid: number): number {
-  return stat(pid)?.seconds ?? 0;
+/** These processes and all that descend from them. */
+export function treeOf(roots: readonly number[]): number[] {
+  return statsOf(roots).map(({ pid }) => pid);
 }
 
-/** The newest process with such a name. */
-export function findProcess(name: RegExp): number | null {
-  const pids = readdirSync('/proc')
+/** User and system time of a stack: of these processes, all their threads and all their descendants that live. */
+export function cpuSecondsOf(roots: readonly number[]): number {
+  return statsOf(roots).reduce((sum, { seconds }) => sum + seconds, 0);
+}
+
+function statsOf(roots: readonly number[]): Stat[] {
+  const all = readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
-    .map(Number)
-    .sort((a, b) => b - a);
-  return pids.find((pid) => name.test(stat(pid)?.command ?? '')) ?? null;
+    .map((entry) => stat(Number(entry)))
+    .filter((one) => one !== null);
+  const inside = new Set(roots);
+  // A child's number may be less than its parent's after a wrap-around: until nothing is added.
+  for (let before = -1; before !== inside.size; ) {
+    before = inside.size;
+    for (const { pid, parent } of all) if (inside.has(parent)) inside.add(pid);
+  }
+  return all.filter(({ pid }) => inside.has(pid));
 }

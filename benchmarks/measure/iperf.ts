@@ -1,93 +1,121 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cpuOf } from './cpu.js';
-
-export type Direction = 'guest → host' | 'host → guest';
-
-export interface Measurement {
-  readonly bitsPerSecond: number;
-  /** Of the stack's process; null when the kernel is the stack. */
-  readonly cpuSecondsPerGiB: number | null;
-}
-
-const GIBIBYTE = 1024 ** 3;
-/** Left out at both ends when CPU time is sampled: start-up, slow start and the farewell. */
-const MARGIN_MS = 400;
-const READY_MS = 5000;
-const LATE_MS = 20_000;
-
-/** iperf3 as a server on the host's loopback. */
-export async function startServer(port: number): Promise<ChildProcess> {
-  const server = spawn('iperf3', ['-s', '-B', '127.0.0.1', '-p', String(port), '--forceflush'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('iperf3 -s did not come up')), READY_MS);
-    server.once('error', () => reject(new Error('iperf3 is not installed: it is what the benchmark measures with')));
-    server.once('exit', () => reject(new Error(`iperf3 -s ended: is port ${port} taken?`)));
-    server.stdout?.on('data', (text: Buffer) => {
-      if (!text.includes('listening')) return;
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-  return server;
-}
-
-/** The client's own words, to be put behind whatever runs it. */
-export function clientArgv(host: string, port: number, direction: Direction, seconds: number): string[] {
-  const reverse = direction === 'host → guest' ? ['-R'] : [];
-  return ['iperf3', '-c', host, '-p', String(port), '-t', String(seconds), '-J', ...reverse];
-}
+import type { Path } from '../peers/peer.js';
+import { cpuSecondsOf } from './cpu.js';
+import { type Background, lastLine, runToEnd, startBackground, untilReady } from './process.js';
 
 /**
- * Runs a client and says what arrived. `stack` finds the process whose CPU time counts, once the client runs.
+ * iperf3, the tool for bulk: a server outside (or inside, for published ports) and a client at the other end.
  *
- * @throws Error with iperf3's own words when it did not work
+ * Limit: Debian 12's 3.12 serves parallel streams (`-P`) from one thread, so that with several of them sender and receiver each stay on one
+ * core. That is no ceiling at MTU 1500 here; it holds for loopback and every stack alike.
  */
-export async function measure(
-  argv: readonly string[],
-  seconds: number,
-  stack: () => number | null,
-): Promise<Measurement> {
-  const [program = '', ...args] = argv;
-  const client = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let stdout = '';
-  let stderr = '';
-  client.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  client.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const timer = setTimeout(() => client.kill('SIGKILL'), seconds * 1000 + LATE_MS);
-  const ended = new Promise<void>((resolve, reject) => {
-    client.once('error', reject);
-    client.once('close', () => resolve());
-  });
-  const sampled = sampleCpu(seconds, stack);
-  await ended;
-  clearTimeout(timer);
-  const rate = received(stdout);
-  if (rate === null) throw new Error(`${program}: ${stderr.trim() || stdout.slice(0, 500)}`);
-  const sample = await sampled;
-  const cpuSecondsPerGiB = sample === null ? null : sample.cpu / ((rate / 8 / GIBIBYTE) * sample.wall);
-  return { bitsPerSecond: rate, cpuSecondsPerGiB };
+
+const GIBIBYTE = 1024 ** 3;
+/** For the start, the farewell and a path that stalls. */
+const LATE_MS = 20_000;
+
+/** A server that is there for a whole scenario. */
+export class IperfServer {
+  readonly #argv: readonly string[];
+  #running: Background | null = null;
+
+  /** `before`: the words that bring it to where it shall listen. */
+  constructor(before: readonly string[], address: string | null, port: number) {
+    const bind = address === null ? [] : ['-B', address];
+    this.#argv = [...before, 'iperf3', '-s', ...bind, '-p', String(port), '--forceflush'];
+  }
+
+  /** Starts it when it does not run. */
+  async start(): Promise<void> {
+    if (this.#running?.alive()) return;
+    const server = await startBackground(this.#argv);
+    await untilReady('iperf3 -s', server, () => (server.output().includes('listening') ? true : null)).catch(
+      async (error: unknown) => {
+        await server.end();
+        throw error;
+      },
+    );
+    this.#running = server;
+  }
+
+  /** A test that was broken off may leave it busy: the next one gets a fresh one. */
+  async end(): Promise<void> {
+    await this.#running?.end();
+    this.#running = null;
+  }
 }
 
-async function sampleCpu(seconds: number, stack: () => number | null): Promise<{ cpu: number; wall: number } | null> {
-  await sleep(2 * MARGIN_MS);
-  const pid = stack();
-  if (pid === null) return null;
-  const [cpuBefore, before] = [cpuOf(pid), performance.now()];
-  await sleep(seconds * 1000 - 4 * MARGIN_MS);
-  return { cpu: cpuOf(pid) - cpuBefore, wall: (performance.now() - before) / 1000 };
+export interface Bulk {
+  /** The words that bring the client to where it shall run. */
+  readonly before: readonly string[];
+  readonly server: IperfServer;
+  readonly address: string;
+  readonly port: number;
+  readonly seconds: number;
+  /** The server sends. */
+  readonly reverse?: boolean;
+  readonly streams?: number;
+  /** Seconds at the start that do not count: slow start over a long way. */
+  readonly omit?: number;
+  /** Whose CPU time counts. */
+  readonly processes: Path['processes'];
 }
 
-function received(json: string): number | null {
+/** `gbps` as it arrived; `cpuPerGiB` where a process is the stack; `fairness` with several streams. */
+export async function measureBulk(bulk: Bulk): Promise<Record<string, number>> {
+  const { before, server, address, port, seconds, reverse = false, streams = 1, omit = 0, processes } = bulk;
+  const argv = [
+    ...before,
+    'iperf3',
+    '-c',
+    address,
+    '-p',
+    String(port),
+    '-t',
+    String(seconds),
+    '-P',
+    String(streams),
+    '-J',
+  ];
+  if (reverse) argv.push('-R');
+  if (omit > 0) argv.push('-O', String(omit));
+  await server.start();
+  const cpuBefore = cpuSecondsOf(processes);
+  const { stdout, stderr } = await runToEnd(argv, { timeoutMs: (seconds + omit) * 1000 + LATE_MS });
+  const cpu = cpuSecondsOf(processes) - cpuBefore;
+  const report = parse(stdout);
+  if (report === null) {
+    await server.end();
+    await sleep(100);
+    throw new Error(`iperf3: ${errorIn(stdout) ?? lastLine(stderr || stdout)}`);
+  }
+  const rates = report.streams.map((stream) => stream.receiver.bits_per_second);
+  return {
+    gbps: report.sum.bits_per_second / 1e9,
+    // With a part left out the bytes of the whole are not known.
+    ...(processes.length > 0 && omit === 0 && { cpuPerGiB: cpu / (report.sum.bytes / GIBIBYTE) }),
+    ...(streams > 1 && { fairness: Math.min(...rates) / Math.max(...rates) }),
+  };
+}
+
+interface Sum {
+  readonly bits_per_second: number;
+  readonly bytes: number;
+}
+
+function parse(json: string): { sum: Sum; streams: { receiver: Sum }[] } | null {
   try {
-    const report = JSON.parse(json) as { end?: { sum_received?: { bits_per_second?: number } } };
-    return report.end?.sum_received?.bits_per_second ?? null;
+    const { end } = JSON.parse(json) as { end?: { sum_received?: Sum; streams?: { receiver: Sum }[] } };
+    if (!end?.sum_received || !end.streams || !(end.sum_received.bits_per_second > 0)) return null;
+    return { sum: end.sum_received, streams: end.streams };
+  } catch {
+    return null;
+  }
+}
+
+function errorIn(json: string): string | null {
+  try {
+    return (JSON.parse(json) as { error?: string }).error ?? null;
   } catch {
     return null;
   }

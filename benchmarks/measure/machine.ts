@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpus, release } from 'node:os';
+import { onPath } from '../peers/on-path.js';
 
 /** What a reader must know to place the figures. */
 export interface Machine {
@@ -9,6 +10,8 @@ export interface Machine {
   readonly node: string;
   readonly commit: string;
   readonly date: string;
+  /** Load tools and peers with their versions. */
+  readonly tools: Readonly<Record<string, string>>;
 }
 
 export function machine(): Machine {
@@ -20,6 +23,7 @@ export function machine(): Machine {
     node: process.versions.node,
     commit: commit(),
     date: new Date().toISOString().slice(0, 10),
+    tools: tools(),
   };
 }
 
@@ -33,4 +37,27 @@ function commit(): string {
   } catch {
     return 'unknown';
   }
+}
+
+const VARIABLES = { iperf3: 'IPERF3', pasta: 'PASTA', slirp4netns: 'SLIRP4NETNS', rootlesskit: 'ROOTLESSKIT' } as const;
+
+function tools(): Record<string, string> {
+  const known = Object.entries(VARIABLES).flatMap(([name, variable]) => {
+    const program = onPath(variable, name);
+    return program === null ? [] : [[name, versionOf(program, name)] as const];
+  });
+  return Object.fromEntries(known);
+}
+
+function versionOf(program: string, name: string): string {
+  const { stdout, stderr } = spawnSync(program, ['--version'], { encoding: 'utf8', timeout: 5000 });
+  const version = /\d+[._]\d+[\w.+-]*/.exec((stdout || stderr || '').split('\n')[0] ?? '')?.[0];
+  return version ?? packageVersion(name) ?? 'of unknown version';
+}
+
+/** Debian's pasta does not know its own version; its package does. */
+function packageVersion(name: string): string | null {
+  const shown = ['--show', name === 'pasta' ? 'passt' : name];
+  const { stdout } = spawnSync('dpkg-query', shown, { encoding: 'utf8', timeout: 5000 });
+  return stdout?.split('\t')[1]?.trim() || null;
 }

@@ -1,21 +1,50 @@
-import { findProcess } from '../measure/cpu.js';
+import { startBackground } from '../measure/process.js';
+import { enter, startHolder, untilAddress } from './holder.js';
 import { onPath } from './on-path.js';
-import { MTUS, type Peer } from './peer.js';
+import { MTUS, type Path, type Peer } from './peer.js';
 
-/** pasta (passt). Its gateway stands for the host's loopback, by default in older versions, by an option in newer ones. */
+const ADDRESS = '192.0.2.2';
+const GATEWAY = '192.0.2.1';
+
+/**
+ * pasta (passt). Its gateway stands for the host's loopback: by default in older versions, by `--map-host-loopback` in newer ones,
+ * where that is the default's name. Published ports: `-t`; a client on the host's own loopback is then spliced, past the TAP.
+ */
 export function pasta(): Peer | null {
   const program = onPath('PASTA', 'pasta');
   if (program === null) return null;
-  const address = '192.0.2.2';
-  const gateway = '192.0.2.1';
   return {
     name: 'pasta',
+    kind: 'peer',
     mtus: MTUS,
-    server: gateway,
-    wrap: (client, mtu) => [
-      ...[program, '--config-net', '-4', '-a', address, '-n', '24', '-g', gateway, '-m', String(mtu)],
-      ...['-t', 'none', '-u', 'none', '-T', 'none', '-U', 'none', '--', ...client],
-    ],
-    stack: () => findProcess(/^(pasta|passt)/),
+    async start({ mtu, publish = [] }): Promise<Path> {
+      const holder = await startHolder();
+      const ports = publish.length === 0 ? 'none' : publish.map((port) => `127.0.0.1/${port}`).join(',');
+      const stack = await startBackground([
+        ...[program, '--foreground', '--quiet', '--config-net', '-4', '-a', ADDRESS, '-n', '24', '-g', GATEWAY],
+        ...['-m', String(mtu ?? 1500), '-t', ports, '-u', 'none', '-T', 'none', '-U', 'none', String(holder.pid)],
+      ]).catch(async (error: unknown) => {
+        await holder.end();
+        throw error;
+      });
+      const close = async () => {
+        await stack.end();
+        await holder.end();
+      };
+      const inside = enter(holder.pid);
+      await untilAddress(inside, ADDRESS, stack).catch(async (error: unknown) => {
+        await close();
+        throw error;
+      });
+      return {
+        serverAddress: GATEWAY,
+        listenAddress: '127.0.0.1',
+        inside,
+        outside: [],
+        processes: [stack.pid],
+        publishedAddress: '127.0.0.1',
+        close,
+      };
+    },
   };
 }

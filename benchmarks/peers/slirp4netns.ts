@@ -1,35 +1,72 @@
-import { findProcess } from '../measure/cpu.js';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startBackground } from '../measure/process.js';
+import { enter, startHolder, untilAddress } from './holder.js';
 import { onPath } from './on-path.js';
-import { MTUS, type Peer } from './peer.js';
+import { MTUS, type Path, type Peer } from './peer.js';
 
-/** slirp4netns (libslirp). 10.0.2.2 is the host's loopback. */
+const HOST = '10.0.2.2';
+const GUEST = '10.0.2.100';
+
+/** slirp4netns (libslirp). 10.0.2.2 is the host's loopback; ports are published by its control socket. */
 export function slirp4netns(): Peer | null {
   const program = onPath('SLIRP4NETNS', 'slirp4netns');
   if (program === null) return null;
   return {
     name: 'slirp4netns',
+    kind: 'peer',
     mtus: MTUS,
-    server: '10.0.2.2',
-    // It attaches to a process that is there already: that one waits until its interface has an address, then becomes the
-    // client.
-    wrap: (client, mtu) => ['bash', '-c', SCRIPT, 'bash', program, String(mtu), ...client],
-    stack: () => findProcess(/^slirp4netns/),
+    async start({ mtu, publish = [] }): Promise<Path> {
+      const directory = mkdtempSync(join(tmpdir(), 'unet-bench-slirp-'));
+      const socket = join(directory, 'api.sock');
+      const holder = await startHolder();
+      const inside = enter(holder.pid);
+      const stack = await startBackground([
+        ...[program, '--configure', `--mtu=${mtu ?? 1500}`, '--api-socket', socket, String(holder.pid), 'tap0'],
+      ]).catch(async (error: unknown) => {
+        await holder.end();
+        throw error;
+      });
+      const close = async () => {
+        await stack.end();
+        await holder.end();
+        rmSync(directory, { recursive: true, force: true });
+      };
+      try {
+        await untilAddress(inside, GUEST, stack);
+        for (const port of publish) await publishPort(socket, port);
+      } catch (error) {
+        await close();
+        throw error;
+      }
+      return {
+        serverAddress: HOST,
+        listenAddress: '127.0.0.1',
+        inside,
+        outside: [],
+        processes: [stack.pid],
+        publishedAddress: '127.0.0.1',
+        close,
+      };
+    },
   };
 }
 
-const SCRIPT = `
-slirp=$1 mtu=$2; shift 2
-unshare --user --map-root-user --net bash -c '
-  for i in $(seq 100); do ip -4 addr show dev tap0 2>/dev/null | grep -q inet && break; sleep 0.05; done
-  exec "$@"' bash "$@" &
-inside=$!
-for i in $(seq 100); do
-  [ "$(readlink /proc/$inside/ns/net)" != "$(readlink /proc/self/ns/net)" ] && break
-  sleep 0.02
-done
-"$slirp" --configure --mtu="$mtu" "$inside" tap0 >/dev/null 2>&1 &
-slirp_pid=$!
-wait "$inside"; status=$?
-kill "$slirp_pid" 2>/dev/null
-exit "$status"
-`;
+async function publishPort(socket: string, port: number): Promise<void> {
+  const request = {
+    execute: 'add_hostfwd',
+    arguments: { proto: 'tcp', host_addr: '127.0.0.1', host_port: port, guest_addr: GUEST, guest_port: port },
+  };
+  const answer = await new Promise<string>((resolve, reject) => {
+    let text = '';
+    const connection = createConnection(socket, () => connection.end(JSON.stringify(request)));
+    connection.setEncoding('utf8').on('data', (more: string) => {
+      text += more;
+    });
+    connection.once('error', reject);
+    connection.once('close', () => resolve(text));
+  });
+  if (!answer.includes('return')) throw new Error(`slirp4netns would not publish port ${port}: ${answer.trim()}`);
+}

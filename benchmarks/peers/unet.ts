@@ -1,44 +1,59 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { MTUS, type Peer } from './peer.js';
+import { MTUS, type Path, type Peer } from './peer.js';
+import { UnetDaemon } from './unet-daemon.js';
 
-/** unet, with a daemon and state of its own. */
+/** unet, with a daemon of its own for each path. */
 export function unet(root: string): Peer {
-  const cli = join(root, 'dist', 'unet.cjs');
-  const home = mkdtempSync(join(tmpdir(), 'unet-bench-'));
-  process.env['UNET_RUNTIME_DIR'] = join(home, 'run');
-  process.env['UNET_STATE_DIR'] = join(home, 'state');
-  let daemon: number | null = null;
   return {
     name: 'unet',
+    kind: 'unet',
     mtus: MTUS,
-    server: '172.17.0.1',
-    wrap: (client, mtu, port) => [
-      ...[process.execPath, cli, 'run', '--rm', '--mtu', String(mtu), '--host-access', String(port), '--'],
-      ...client,
-    ],
-    stack: () => daemon,
-    async open() {
-      // The gateway's address depends on the host's routes.
-      const routes = execFileSync(process.execPath, [cli, 'run', '--rm', '--', 'cat', '/etc/resolv.conf'], {
-        encoding: 'utf8',
-      });
-      const gateway = /^nameserver (\S+)/m.exec(routes)?.[1];
-      if (gateway === undefined) throw new Error('unet run gave no resolv.conf');
-      Object.assign(this, { server: gateway });
-      daemon = daemonPid(home);
-    },
-    async close() {
-      execFileSync(process.execPath, [cli, 'daemon', 'stop', '--all'], { stdio: 'ignore' });
-      rmSync(home, { recursive: true, force: true });
+    async start({ mtu, publish = [] }): Promise<Path> {
+      const daemon = new UnetDaemon(root);
+      try {
+        const { inside } = await daemon.guest({ name: 'guest', mtu: mtu ?? 1500, publish });
+        const { pid, network } = await daemon.facts();
+        return {
+          serverAddress: network.gateway,
+          listenAddress: '127.0.0.1',
+          inside,
+          outside: [],
+          processes: [pid],
+          publishedAddress: '127.0.0.1',
+          close: () => daemon.close(),
+        };
+      } catch (error) {
+        await daemon.close();
+        throw error;
+      }
     },
   };
 }
 
-function daemonPid(home: string): number {
-  const log = readFileSync(join(home, 'state', 'daemon.log'), 'utf8');
-  const first = JSON.parse(log.slice(0, log.indexOf('\n'))) as { pid: number };
-  return first.pid;
+/** Two containers on unet's one network. */
+export function unetPair(root: string): Peer {
+  return {
+    name: 'unet',
+    kind: 'unet',
+    mtus: MTUS,
+    async start({ mtu }): Promise<Path> {
+      const daemon = new UnetDaemon(root);
+      try {
+        const near = await daemon.guest({ name: 'near', mtu: mtu ?? 1500 });
+        const far = await daemon.guest({ name: 'far', mtu: mtu ?? 1500 });
+        const { pid } = await daemon.facts();
+        return {
+          serverAddress: far.address,
+          listenAddress: far.address,
+          inside: near.inside,
+          outside: far.inside,
+          processes: [pid],
+          publishedAddress: far.address,
+          close: () => daemon.close(),
+        };
+      } catch (error) {
+        await daemon.close();
+        throw error;
+      }
+    },
+  };
 }

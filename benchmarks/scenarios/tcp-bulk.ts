@@ -1,70 +1,157 @@
-import { clientArgv, type Direction, type Measurement, measure, startServer } from '../measure/iperf.js';
-import { spread } from '../measure/statistics.js';
+import { IperfServer, measureBulk } from '../measure/iperf.js';
+import { CPU, FAIR, GBPS } from '../measure/metrics.js';
+import { bestOf, type Case, interleave, pick, pickOne, type Series, valuesOf } from '../measure/rounds.js';
+import { judge, judgeRatio, peerText, type Verdict } from '../measure/verdict.js';
+import { outboundPeers } from '../peers/all.js';
 import { loopback } from '../peers/loopback.js';
-import { pasta } from '../peers/pasta.js';
+import { type Opened, type Wanted, withPaths } from '../peers/open.js';
 import type { Peer } from '../peers/peer.js';
-import { slirp4netns } from '../peers/slirp4netns.js';
 import { unet } from '../peers/unet.js';
-import type { Row } from '../report.js';
-import type { Settings } from './scenario.js';
+import type { Chart } from '../report/chart.js';
+import { chartOf } from '../report/chart-of.js';
+import type { Context, Outcome, Scenario } from './scenario.js';
 
 const PORT = 15_201;
-const DIRECTIONS: readonly Direction[] = ['guest → host', 'host → guest'];
+const BOTH = ['guest → host', 'host → guest'] as const;
+type Direction = (typeof BOTH)[number];
 
-interface Case {
-  readonly peer: Peer;
-  readonly mtu: number | null;
-  readonly direction: Direction;
-  readonly rounds: Measurement[];
-}
+/** One TCP stream and several by iperf3, each way, at both MTUs, between a guest and a server on the host's loopback. */
+export const tcpBulk: Scenario = {
+  name: 'tcp-bulk',
+  about:
+    'iperf3 between a guest and a server on the host’s loopback, each way: 1, 4 and 16 streams, MTU 1500 and 65520',
+  metrics: [GBPS, CPU, FAIR],
+  inQuick: true,
+  estimateSeconds(context) {
+    const { peers } = outboundPeers();
+    const cases = [loopback, unet(context.root), ...peers].flatMap((peer) =>
+      peer.mtus.flatMap((mtu) => streamsOf(peer, mtu, context)),
+    );
+    return 10 + cases.length * BOTH.length * context.rounds * (context.seconds + 0.5);
+  },
+  run,
+};
 
-/**
- * One TCP stream by iperf3, each way, through every stack in turn, round by round: what drifts on the machine drifts for all.
- * Ratios are taken inside a round, against kernel loopback in the same direction.
- */
-export async function tcpBulk({ root, rounds, seconds, progress }: Settings): Promise<Row[]> {
-  const peers = [loopback, unet(root), pasta(), slirp4netns()].filter((peer) => peer !== null);
-  const cases: Case[] = peers.flatMap((peer) =>
-    peer.mtus.flatMap((mtu) => DIRECTIONS.map((direction) => ({ peer, mtu, direction, rounds: [] }))),
-  );
-  const server = await startServer(PORT);
+async function run(context: Context): Promise<Outcome> {
+  const found = outboundPeers();
+  const peers = [loopback, unet(context.root), ...found.peers];
+  const mtus = (peer: Peer) => (context.quick ? peer.mtus.slice(0, 1) : peer.mtus);
+  const wanted: Wanted[] = peers.flatMap((peer) => mtus(peer).map((mtu) => ({ peer, mtu })));
+  const server = new IperfServer([], '127.0.0.1', PORT);
   try {
-    for (const peer of peers) await peer.open?.();
-    for (let round = 1; round <= rounds; round++) {
-      for (const one of cases) {
-        const result = await runCase(one, seconds);
-        one.rounds.push(result);
-        progress(`round ${round}/${rounds}  ${label(one)}  ${(result.bitsPerSecond / 1e9).toFixed(2)} Gbit/s`);
-      }
-    }
+    const series = await withPaths(wanted, (opened) =>
+      interleave(
+        opened.flatMap((one) => casesOf(one, server, context)),
+        context,
+      ),
+    );
+    return { series, verdicts: judgements(series), notes: found.notes, charts: charts(series) };
   } finally {
-    for (const peer of peers) await peer.close?.();
-    server.kill();
+    await server.end();
   }
-  return cases.map((one) => row(one, cases));
 }
 
-function runCase({ peer, mtu, direction }: Case, seconds: number): Promise<Measurement> {
-  const client = clientArgv(peer.server, PORT, direction, seconds);
-  return measure(peer.wrap(client, mtu, PORT), seconds, () => peer.stack());
+/** Many streams are measured where a target speaks of them; the rest would be time without a question. */
+function streamsOf(peer: Peer, mtu: number | null, { quick }: Context): number[] {
+  if (quick) return [1];
+  if (peer.kind === 'ceiling') return [1, 4, 16];
+  return mtu === 1500 ? (peer.kind === 'unet' ? [1, 4, 16] : [1, 4]) : peer.kind === 'unet' ? [1, 4, 16] : [1];
 }
 
-function label({ peer, mtu, direction }: Case): string {
-  return `${peer.name}${mtu === null ? '' : ` at ${mtu}`}, ${direction}`;
-}
-
-function row(one: Case, cases: readonly Case[]): Row {
-  const ceiling = cases.find(({ peer, direction }) => peer === loopback && direction === one.direction);
-  const ratios = one.rounds.map(
-    (result, n) => result.bitsPerSecond / (ceiling?.rounds[n]?.bitsPerSecond ?? Number.NaN),
+function casesOf(opened: Opened, server: IperfServer, context: Context): Case[] {
+  const { peer, mtu, path } = opened;
+  return streamsOf(peer, mtu, context).flatMap((streams) =>
+    BOTH.map((direction) => ({
+      path: peer.name,
+      mtu,
+      variant: variant(direction, streams),
+      measure: () => {
+        const { inside, serverAddress, processes } = path();
+        return measureBulk({
+          ...{ before: inside, server, address: serverAddress, port: PORT, processes },
+          ...{ streams, seconds: context.seconds, reverse: direction === 'host → guest' },
+        });
+      },
+    })),
   );
-  const cpu = one.rounds.map((result) => result.cpuSecondsPerGiB).filter((value) => value !== null);
-  return {
-    path: one.peer.name,
-    mtu: one.mtu,
-    direction: one.direction,
-    gigabitsPerSecond: spread(one.rounds.map((result) => result.bitsPerSecond / 1e9)),
-    ofLoopback: spread(ratios),
-    cpuSecondsPerGiB: cpu.length === 0 ? null : spread(cpu),
-  };
+}
+
+function variant(direction: Direction, streams: number): string {
+  return `${direction}, ${streams} ${streams === 1 ? 'stream' : 'streams'}`;
+}
+
+const TARGETS = {
+  'guest → host': { id: 'out', ofLoopback: 0.75, ofBest1500: 8, ofBest65520: 2 },
+  'host → guest': { id: 'in', ofLoopback: 0.9, ofBest1500: 7, ofBest65520: 1.3 },
+} as const;
+
+function judgements(series: readonly Series[]): Verdict[] {
+  return BOTH.flatMap((direction) => [
+    ...oneStream(series, direction),
+    ...[4, 16].flatMap((streams) => manyStreams(series, direction, streams)),
+  ]);
+}
+
+function oneStream(series: readonly Series[], direction: Direction): Verdict[] {
+  const { id, ofLoopback, ofBest1500, ofBest65520 } = TARGETS[direction];
+  const what = variant(direction, 1);
+  const ceiling = pickOne(series, { path: loopback.name, variant: what });
+  const ours = (mtu: number) => pickOne(series, { path: 'unet', mtu, variant: what });
+  const best = (mtu: number) => bestOf(othersOf(series, mtu, what), 'gbps', 'more');
+  const pasta = pickOne(series, { path: 'pasta', mtu: 65_520, variant: what });
+  return [
+    judgeRatio(
+      { id: `${id}/loopback`, what, atLeast: ofLoopback, unit: 'of loopback', ofCeiling: true },
+      ...[ours(1500), ceiling, 'gbps' as const],
+    ),
+    judgeRatio(
+      { id: `${id}/best-1500`, what, atLeast: ofBest1500, unit: '× the best peer at 1500', bestPeer: text(best(1500)) },
+      ...[ours(1500), best(1500), 'gbps' as const],
+    ),
+    judgeRatio(
+      {
+        ...{ id: `${id}/best-65520`, what: `${what}, MTU 65520`, atLeast: ofBest65520 },
+        ...{ unit: '× the best peer at 65520', bestPeer: text(best(65_520)) },
+      },
+      ...[ours(65_520), best(65_520), 'gbps' as const],
+    ),
+    judgeRatio(
+      {
+        ...{ id: `${id}/cpu`, what: `CPU s/GiB, ${what}`, atMost: 0.5, unit: '× pasta’s at 65520' },
+        bestPeer: peerText(pasta, 'cpuPerGiB', 's/GiB'),
+      },
+      ...[ours(1500), pasta, 'cpuPerGiB' as const],
+    ),
+  ];
+}
+
+function manyStreams(series: readonly Series[], direction: Direction, streams: number): Verdict[] {
+  const { id } = TARGETS[direction];
+  const what = variant(direction, streams);
+  const many = pickOne(series, { path: 'unet', mtu: 1500, variant: what });
+  const one = pickOne(series, { path: 'unet', mtu: 1500, variant: variant(direction, 1) });
+  return [
+    judgeRatio({ id: `${id}/total-${streams}`, what, atLeast: 0.9, unit: '× one stream' }, many, one, 'gbps'),
+    judge(
+      { id: `${id}/fair-${streams}`, what: `${what}, fairness`, atLeast: 0.5, unit: 'slowest of fastest' },
+      many === null ? null : valuesOf(many, 'fairness'),
+    ),
+  ];
+}
+
+function othersOf(series: readonly Series[], mtu: number, variant: string): Series[] {
+  return pick(series, { mtu, variant }).filter(({ path }) => path !== 'unet' && path !== loopback.name);
+}
+
+const text = (series: Series | null) => peerText(series, 'gbps', 'Gbit/s');
+
+function charts(series: readonly Series[]): Chart[] {
+  return BOTH.map((direction) =>
+    chartOf(series, {
+      title: `TCP ${direction}, 1 stream`,
+      variant: variant(direction, 1),
+      metric: GBPS,
+      better: 'more',
+    }),
+  );
 }

@@ -1,0 +1,122 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startBackground, untilReady } from '../measure/process.js';
+import { enter, HOLD } from './holder.js';
+import { onPath } from './on-path.js';
+import type { Path, Peer } from './peer.js';
+
+interface Kind {
+  readonly name: string;
+  readonly net: 'gvisor-tap-vsock' | 'pasta' | 'none';
+  readonly portDriver: 'none' | 'builtin' | 'implicit' | 'gvisor-tap-vsock';
+  readonly mtus: Peer['mtus'];
+}
+
+/** Asks for a name in its own words what RootlessKit (v3) can be here. */
+const KINDS = {
+  /** gVisor's TCP in user space, by gvisor-tap-vsock. */
+  gvisor: { name: 'gvisor-tap-vsock', net: 'gvisor-tap-vsock', portDriver: 'gvisor-tap-vsock', mtus: [1500, 65_520] },
+  /** Published ports past any TAP: a process inside opens the connection and passes its descriptor. */
+  builtin: { name: 'rootlesskit builtin', net: 'none', portDriver: 'builtin', mtus: [null] },
+  /** pasta finds the ports that are listened on inside, and splices callers from the host's loopback. */
+  implicit: { name: 'rootlesskit implicit', net: 'pasta', portDriver: 'implicit', mtus: [null] },
+} as const satisfies Record<string, Kind>;
+
+const HOST = '10.0.2.2';
+const END_MS = 3000;
+
+/** RootlessKit v3, on PATH or by `ROOTLESSKIT=/path`. */
+export function rootlesskit(which: keyof typeof KINDS): Peer | null {
+  const program = onPath('ROOTLESSKIT', 'rootlesskit');
+  if (program === null || (which === 'implicit' && onPath('PASTA', 'pasta') === null)) return null;
+  const { name, net, portDriver, mtus }: Kind = KINDS[which];
+  return {
+    name,
+    kind: 'peer',
+    mtus,
+    async start({ mtu, publish = [] }): Promise<Path> {
+      const directory = mkdtempSync(join(tmpdir(), 'unet-bench-rootlesskit-'));
+      const state = join(directory, 'state');
+      const size = mtu === null ? [] : [`--mtu=${mtu}`];
+      const driver = publish.length === 0 ? 'none' : portDriver;
+      // The implicit driver takes no list: it publishes whatever is listened on.
+      const ports = driver === 'implicit' ? [] : publish.flatMap((port) => ['-p', `127.0.0.1:${port}:${port}/tcp`]);
+      const pasta = net === 'pasta' ? [`--pasta-binary=${onPath('PASTA', 'pasta')}`] : [];
+      const stack = await startBackground([
+        ...[program, `--state-dir=${state}`, `--net=${net}`, ...size, ...pasta, `--port-driver=${driver}`, ...ports],
+        ...['--', ...HOLD],
+      ]);
+      let helpers: number[] = [];
+      const close = async () => {
+        await stack.end();
+        await endAll(helpers);
+        rmSync(directory, { recursive: true, force: true });
+      };
+      try {
+        const child = await untilReady('rootlesskit', stack, () => childOf(state, stack.pid));
+        helpers = net === 'pasta' ? detachedPasta(child) : [];
+        return {
+          serverAddress: HOST,
+          listenAddress: '127.0.0.1',
+          inside: enter(child),
+          outside: [],
+          processes: [stack.pid, ...helpers],
+          publishedAddress: '127.0.0.1',
+          close,
+        };
+      } catch (error) {
+        await close();
+        throw error;
+      }
+    },
+  };
+}
+
+/** The process inside, once it has come so far that it runs what it was given. */
+function childOf(state: string, parent: number): number | null {
+  if (!existsSync(join(state, 'child_pid'))) return null;
+  const child = Number(readFileSync(join(state, 'child_pid'), 'utf8'));
+  try {
+    const children = readFileSync(`/proc/${child}/task/${child}/children`, 'utf8').trim();
+    const holds = children.split(' ').some((pid) => commandLine(Number(pid)).startsWith(HOLD.join(' ')));
+    return parent > 0 && holds ? child : null;
+  } catch {
+    return null;
+  }
+}
+
+/** RootlessKit's pasta leaves its tree and outlives it. Ours is the one that was told our child's process id, the last of its words. */
+function detachedPasta(child: number): number[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .filter((pid) => {
+      const words = commandLine(pid).split(' ');
+      return /pasta|passt/.test(words[0] ?? '') && words.at(-1) === String(child);
+    });
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+  } catch {
+    return '';
+  }
+}
+
+async function endAll(pids: readonly number[]): Promise<void> {
+  for (const pid of pids) signal(pid, 'SIGTERM');
+  const deadline = performance.now() + END_MS;
+  while (pids.some((pid) => existsSync(`/proc/${pid}`)) && performance.now() < deadline) await sleep(20);
+  for (const pid of pids) signal(pid, 'SIGKILL');
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended by itself.
+  }
+}
