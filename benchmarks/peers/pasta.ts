@@ -17,12 +17,14 @@ export function pasta(): Peer | null {
     name: 'pasta',
     kind: 'peer',
     mtus: MTUS,
-    async start({ mtu, publish = [] }): Promise<Path> {
+    async start({ mtu, publish = [], publishUdp = [] }): Promise<Path> {
       const holder = await startHolder();
-      const ports = publish.length === 0 ? 'none' : publish.map((port) => `127.0.0.1/${port}`).join(',');
+      const list = (ports: readonly number[]) =>
+        ports.length === 0 ? 'none' : ports.map((port) => `127.0.0.1/${port}`).join(',');
       const stack = await startBackground([
         ...[program, '--foreground', '--quiet', '--config-net', '-4', '-a', ADDRESS, '-n', '24', '-g', GATEWAY],
-        ...['-m', String(mtu ?? 1500), '-t', ports, '-u', 'none', '-T', 'none', '-U', 'none', String(holder.pid)],
+        ...['-m', String(mtu ?? 1500), '-t', list(publish), '-u', list(publishUdp)],
+        ...['-T', 'none', '-U', 'none', String(holder.pid)],
       ]).catch(async (error: unknown) => {
         await holder.end();
         throw error;

@@ -10,6 +10,8 @@ export interface PathOptions {
   readonly mtu: number | null;
   /** TCP ports that the host's 127.0.0.1 hands to the same port inside. */
   readonly publish?: readonly number[];
+  /** The same for UDP. */
+  readonly publishUdp?: readonly number[];
 }
 
 export interface Peer {

@@ -36,13 +36,15 @@ export function rootlesskit(which: keyof typeof KINDS): Peer | null {
     name,
     kind: 'peer',
     mtus,
-    async start({ mtu, publish = [] }): Promise<Path> {
+    async start({ mtu, publish = [], publishUdp = [] }): Promise<Path> {
       const directory = mkdtempSync(join(tmpdir(), 'unet-bench-rootlesskit-'));
       const state = join(directory, 'state');
       const size = mtu === null ? [] : [`--mtu=${mtu}`];
-      const driver = publish.length === 0 ? 'none' : portDriver;
+      const published = [...publish.map((port) => `${port}/tcp`), ...publishUdp.map((port) => `${port}/udp`)];
+      const driver = published.length === 0 ? 'none' : portDriver;
       // The implicit driver takes no list: it publishes whatever is listened on.
-      const ports = driver === 'implicit' ? [] : publish.flatMap((port) => ['-p', `127.0.0.1:${port}:${port}/tcp`]);
+      const ports =
+        driver === 'implicit' ? [] : published.flatMap((port) => ['-p', `127.0.0.1:${port.split('/')[0]}:${port}`]);
       const pasta = net === 'pasta' ? [`--pasta-binary=${onPath('PASTA', 'pasta')}`] : [];
       const stack = await startBackground([
         ...[program, `--state-dir=${state}`, `--net=${net}`, ...size, ...pasta, `--port-driver=${driver}`, ...ports],

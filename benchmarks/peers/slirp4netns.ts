@@ -18,7 +18,7 @@ export function slirp4netns(): Peer | null {
     name: 'slirp4netns',
     kind: 'peer',
     mtus: MTUS,
-    async start({ mtu, publish = [] }): Promise<Path> {
+    async start({ mtu, publish = [], publishUdp = [] }): Promise<Path> {
       const directory = mkdtempSync(join(tmpdir(), 'unet-bench-slirp-'));
       const socket = join(directory, 'api.sock');
       const holder = await startHolder();
@@ -36,7 +36,8 @@ export function slirp4netns(): Peer | null {
       };
       try {
         await untilAddress(inside, GUEST, stack);
-        for (const port of publish) await publishPort(socket, port);
+        for (const port of publish) await publishPort(socket, 'tcp', port);
+        for (const port of publishUdp) await publishPort(socket, 'udp', port);
       } catch (error) {
         await close();
         throw error;
@@ -54,10 +55,10 @@ export function slirp4netns(): Peer | null {
   };
 }
 
-async function publishPort(socket: string, port: number): Promise<void> {
+async function publishPort(socket: string, proto: 'tcp' | 'udp', port: number): Promise<void> {
   const request = {
     execute: 'add_hostfwd',
-    arguments: { proto: 'tcp', host_addr: '127.0.0.1', host_port: port, guest_addr: GUEST, guest_port: port },
+    arguments: { proto, host_addr: '127.0.0.1', host_port: port, guest_addr: GUEST, guest_port: port },
   };
   const answer = await new Promise<string>((resolve, reject) => {
     let text = '';

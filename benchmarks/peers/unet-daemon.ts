@@ -11,6 +11,7 @@ export interface GuestOptions {
   readonly name: string;
   readonly mtu: number;
   readonly publish?: readonly number[];
+  readonly publishUdp?: readonly number[];
   readonly root?: boolean;
 }
 
@@ -58,8 +59,9 @@ export class UnetDaemon {
   }
 
   /** Starts a container that sleeps, with every port of the loopback open to it. The first one starts the daemon. */
-  async guest({ name, mtu, publish = [], root = false }: GuestOptions): Promise<Guest> {
-    const ports = publish.flatMap((port) => ['-p', `127.0.0.1:${port}:${port}`]);
+  async guest({ name, mtu, publish = [], publishUdp = [], root = false }: GuestOptions): Promise<Guest> {
+    const published = [...publish.map((port) => `${port}/tcp`), ...publishUdp.map((port) => `${port}/udp`)];
+    const ports = published.flatMap((port) => ['-p', `127.0.0.1:${port.split('/')[0]}:${port}`]);
     const user = root ? ['--user', 'root'] : [];
     await this.cli(
       ...['run', '-d', '--name', name, '--mtu', String(mtu), '--host-access', 'all', ...user, ...ports],

@@ -7,10 +7,10 @@ export function unet(root: string): Peer {
     name: 'unet',
     kind: 'unet',
     mtus: MTUS,
-    async start({ mtu, publish = [] }): Promise<Path> {
+    async start({ mtu, publish = [], publishUdp = [] }): Promise<Path> {
       const daemon = new UnetDaemon(root);
       try {
-        const { inside } = await daemon.guest({ name: 'guest', mtu: mtu ?? 1500, publish });
+        const { inside } = await daemon.guest({ name: 'guest', mtu: mtu ?? 1500, publish, publishUdp });
         const { pid, network } = await daemon.facts();
         return {
           serverAddress: network.gateway,
