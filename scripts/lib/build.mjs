@@ -2,7 +2,7 @@
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { install } from './install.mjs';
-import { dist, fail, native, root, run, runBin, say } from './run.mjs';
+import { cache, dist, fail, native, root, run, runBin, say } from './run.mjs';
 import { whenChanged } from './stamp.mjs';
 import { requireCompiler, requireLinux, requireNode, requireRust } from './toolchain.mjs';
 
@@ -27,9 +27,20 @@ export async function buildNative() {
       say('building the native parts (cargo, release; the first time takes a few minutes)');
       run('cargo', ['build', '--release', '--locked', '-p', 'unet-launch'], { cwd: native });
       buildAddon();
-      place(join(targetDirectory(), 'release', 'unet-launch'), 'unet-launch');
+      place(join(targetDirectory(), 'release', 'unet-launch'), join(dist, 'native'), 'unet-launch');
     },
   );
+}
+
+/** The benchmarks' own load generator: no part of dist/. */
+export async function buildLoad() {
+  const inputs = ['native/load', 'native/Cargo.toml', 'native/Cargo.lock', 'scripts/lib/build.mjs'];
+  await whenChanged('load', { inputs, outputs: ['.cache/bench/unet-load'] }, () => {
+    requireRust();
+    say("building the benchmarks' load generator");
+    run('cargo', ['build', '--release', '--locked', '-p', 'unet-load'], { cwd: native });
+    place(join(targetDirectory(), 'release', 'unet-load'), join(cache, 'bench'), 'unet-load');
+  });
 }
 
 export async function buildTypeScript() {
@@ -59,7 +70,7 @@ function buildAddon() {
   ]);
   const [addon] = builtAddons(crate);
   if (addon === undefined) fail('napi build said nothing was wrong, yet left no .node file in native/node');
-  place(join(crate, addon), 'unet.node');
+  place(join(crate, addon), join(dist, 'native'), 'unet.node');
 }
 
 function builtAddons(crate) {
@@ -71,8 +82,7 @@ function targetDirectory() {
 }
 
 /** By rename: a daemon that runs has the old file mapped, and writing into it would crash that daemon. */
-function place(from, name) {
-  const directory = join(dist, 'native');
+function place(from, directory, name) {
   mkdirSync(directory, { recursive: true });
   const temporary = join(directory, `.${name}.${process.pid}`);
   copyFileSync(from, temporary);
