@@ -80,15 +80,26 @@ pub struct Readiness {
     pub readable: bool,
     pub writable: bool,
     pub error: Option<UplinkError>,
+    /// The far end has finished, or the connection is gone: reading goes on until it says so itself.
+    pub ended: bool,
+}
+
+/// How a connection attempt began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// Its outcome will be an event: writable, or an error.
+    InProgress,
+    /// The far end is so near that it stands already.
+    Connected,
 }
 
 /// Sockets towards the host. Implemented by the engine and by [`crate::testing::FakeUplink`].
 pub trait Uplink {
-    /// Starts a connection. Its outcome is an event: writable, or an error.
+    /// Starts a connection.
     ///
     /// # Errors
     /// What is known at once, a full descriptor table for one.
-    fn tcp_connect(&mut self, flow: FlowId, target: Target) -> Result<(), UplinkError>;
+    fn tcp_connect(&mut self, flow: FlowId, target: Target) -> Result<Started, UplinkError>;
 
     /// Gives bytes to the socket and says how many it took; fewer than given means: wait for the writable event.
     ///

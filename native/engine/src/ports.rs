@@ -10,7 +10,7 @@ use slotmap::{Key, KeyData, SecondaryMap, SlotMap, new_key_type};
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use unet_core::uplink::{Close, DatagramKind, DatagramPeer, Received, Target, UplinkError};
+use unet_core::uplink::{Close, DatagramKind, DatagramPeer, Received, Started, Target, UplinkError};
 use unet_core::wire::vnet::Vnet;
 use unet_core::{BindingId, Capabilities, Device, EndpointId, FlowId, Uplink};
 use unet_sys::event::{Interest, Poller};
@@ -104,11 +104,12 @@ impl Ports {
         }
     }
 
-    fn open_stream(&mut self, flow: FlowId, target: Target) -> io::Result<()> {
+    fn open_stream(&mut self, flow: FlowId, target: Target) -> io::Result<Started> {
         match target {
             Target::Address(address) => {
-                let (fd, _) = stream::start_connect(address)?;
-                self.adopt_stream(flow, fd)
+                let (fd, connected) = stream::start_connect(address)?;
+                self.adopt_stream(flow, fd)?;
+                Ok(if connected { Started::Connected } else { Started::InProgress })
             }
             Target::Dns { endpoint } => {
                 let (ours, service) = stream::pair()?;
@@ -129,7 +130,8 @@ impl Ports {
                         return Err(error);
                     }
                 }
-                self.adopt_stream(flow, ours)
+                self.adopt_stream(flow, ours)?;
+                Ok(Started::Connected)
             }
         }
     }
@@ -146,7 +148,7 @@ impl Device for Ports {
 }
 
 impl Uplink for Ports {
-    fn tcp_connect(&mut self, flow: FlowId, target: Target) -> Result<(), UplinkError> {
+    fn tcp_connect(&mut self, flow: FlowId, target: Target) -> Result<Started, UplinkError> {
         self.open_stream(flow, target).map_err(|error| uplink_error(&error))
     }
 

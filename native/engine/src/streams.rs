@@ -56,6 +56,6 @@ impl Stream {
         } else {
             None
         };
-        Readiness { readable: ready.readable, writable: ready.writable, error }
+        Readiness { readable: ready.readable, writable: ready.writable, error, ended: ready.ended }
     }
 }

@@ -27,6 +27,8 @@ pub struct Ready {
     pub writable: bool,
     pub error: bool,
     pub hang_up: bool,
+    /// The far end has finished sending, or worse.
+    pub ended: bool,
 }
 
 /// An epoll instance.
@@ -80,6 +82,7 @@ impl Poller {
                 writable: flags.contains(EpollFlags::EPOLLOUT),
                 error: flags.contains(EpollFlags::EPOLLERR),
                 hang_up: flags.contains(EpollFlags::EPOLLHUP),
+                ended: flags.intersects(EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR),
             }
         }));
         Ok(())

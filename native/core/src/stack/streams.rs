@@ -9,7 +9,7 @@ use crate::proto::{Context, Io};
 use crate::route::{self, Route};
 use crate::switch::{EndpointId, Link};
 use crate::time::Instant;
-use crate::uplink::{Close, Readiness, Target};
+use crate::uplink::{Close, Readiness, Started, Target};
 use crate::wire::icmpv4::Unreachable;
 use crate::wire::ipv4::{Ipv4, PROTOCOL_TCP};
 use crate::wire::tcp::{Flags, Seq, Tcp};
@@ -108,8 +108,15 @@ impl Stack {
         let id = self.add_flow(key, |id| Flow::Tcp(Box::new(TcpFlow::from_guest(id, &key, link, segment, iss, now))));
         let Some(id) = id else { return Ok(()) };
         self.note_half_open(io, key.endpoint, id, now);
-        if let Err(error) = io.tcp_connect(id, target) {
-            self.with_tcp(io, id, now, |flow, cx| flow.on_connect_failed(cx, error));
+        match io.tcp_connect(id, target) {
+            Ok(Started::InProgress) => {}
+            Ok(Started::Connected) => {
+                let ready = Readiness { writable: true, ..Readiness::default() };
+                self.with_tcp(io, id, now, |flow, cx| flow.on_socket(cx, ready));
+            }
+            Err(error) => {
+                self.with_tcp(io, id, now, |flow, cx| flow.on_connect_failed(cx, error));
+            }
         }
         self.mark_dirty(id);
         Ok(())

@@ -32,7 +32,7 @@ pub use uplink::{FakeDatagramSocket, FakeStream, FakeUplink, Query, SentDatagram
 use crate::device::{Capabilities, Device};
 use crate::flow::{BindingId, FlowId};
 use crate::switch::EndpointId;
-use crate::uplink::{Close, DatagramKind, DatagramPeer, Received, Target, Uplink, UplinkError};
+use crate::uplink::{Close, DatagramKind, DatagramPeer, Received, Started, Target, Uplink, UplinkError};
 use crate::wire::vnet::Vnet;
 use std::net::SocketAddrV4;
 
@@ -54,7 +54,7 @@ impl Device for TestIo {
 }
 
 impl Uplink for TestIo {
-    fn tcp_connect(&mut self, flow: FlowId, target: Target) -> Result<(), UplinkError> {
+    fn tcp_connect(&mut self, flow: FlowId, target: Target) -> Result<Started, UplinkError> {
         self.uplink.tcp_connect(flow, target)
     }
 

@@ -4,7 +4,7 @@
 
 use crate::flow::{BindingId, FlowId};
 use crate::switch::EndpointId;
-use crate::uplink::{Close, DatagramKind, DatagramPeer, Readiness, Received, Target, Uplink, UplinkError};
+use crate::uplink::{Close, DatagramKind, DatagramPeer, Readiness, Received, Started, Target, Uplink, UplinkError};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
@@ -145,7 +145,7 @@ impl FakeUplink {
     /// The connection failed, or breaks. What the far end sent before stays readable.
     pub fn fail(&mut self, flow: FlowId, error: UplinkError) {
         self.stream_mut(flow).error = Some(error);
-        self.events.push_back((flow, Readiness { readable: true, writable: true, error: Some(error) }));
+        self.events.push_back((flow, Readiness { readable: true, writable: true, error: Some(error), ended: true }));
     }
 
     /// The connection breaks without an event: the next call finds out.
@@ -162,7 +162,7 @@ impl FakeUplink {
     /// The far end has finished sending.
     pub fn end(&mut self, flow: FlowId) {
         self.stream_mut(flow).ended = true;
-        self.events.push_back((flow, Readiness { readable: true, ..Readiness::default() }));
+        self.events.push_back((flow, Readiness { readable: true, ended: true, ..Readiness::default() }));
     }
 
     /// The far end has read `bytes` bytes: so much more may be sent.
@@ -192,7 +192,7 @@ impl FakeUplink {
 }
 
 impl Uplink for FakeUplink {
-    fn tcp_connect(&mut self, flow: FlowId, target: Target) -> Result<(), UplinkError> {
+    fn tcp_connect(&mut self, flow: FlowId, target: Target) -> Result<Started, UplinkError> {
         if let Some(error) = self.connect_error.take() {
             return Err(error);
         }
@@ -200,7 +200,7 @@ impl Uplink for FakeUplink {
         stream.room = self.initial_room.unwrap_or(usize::MAX);
         assert!(self.streams.insert(flow, stream).is_none(), "{flow:?} connects twice");
         self.order.push(flow);
-        Ok(())
+        Ok(Started::InProgress)
     }
 
     fn tcp_send(&mut self, flow: FlowId, data: &[u8]) -> Result<usize, UplinkError> {

@@ -18,6 +18,7 @@ impl TcpFlow {
             return;
         }
         self.socket.readable |= ready.readable;
+        self.socket.ending |= ready.ended;
         if ready.writable && !self.socket.broken {
             self.socket.writable = true;
             if self.state == State::Connecting {

@@ -89,6 +89,8 @@ struct Socket {
     open: bool,
     readable: bool,
     writable: bool,
+    /// An event said that the end is near: a short read is no sign that nothing is left.
+    ending: bool,
     /// The far end has finished sending.
     ended: bool,
     /// We have finished sending (FIN passed on).

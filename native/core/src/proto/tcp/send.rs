@@ -188,6 +188,8 @@ impl TcpFlow {
                         self.rearm_retransmit(cx.now);
                     }
                     self.deadlines.persist = None;
+                    // A short read has emptied the socket, and what comes next is a new event (epoll(7), question 9).
+                    self.socket.readable = len == room || self.socket.ending || self.socket.broken;
                 }
                 // Of a broken connection everything has been read now. (Its error may have been taken by whoever reported it;
                 // what is left then looks like an orderly end.)
