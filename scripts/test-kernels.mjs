@@ -17,6 +17,10 @@ import { installAndBuild } from './lib/build.mjs';
 import { cache, fail, outputOf, root, say } from './lib/run.mjs';
 
 const PATIENCE = '10';
+const VITEST = [
+  ...['--project', 'e2e', '--project', 'kernels'],
+  ...['--reporter=verbose', '--reporter=scripts/kernels/reporter.mjs'],
+];
 /** Over these the machine puts file systems of its own. */
 const HIDDEN = ['/tmp/', '/run/', '/mnt/'];
 
@@ -34,36 +38,25 @@ const busybox = join(packageFiles('busybox-static', directory), 'bin', 'busybox'
 const owner = ordinaryOwner();
 
 const lines = [];
-for (const series of wanted.length > 0 ? wanted : KERNELS) {
-  const { release, root: files, vmlinuz } = kernel(series, directory);
+for (const series of wanted.length > 0 ? wanted : KERNELS) lines.push(await testOn(kernel(series, directory), series));
+process.stdout.write(`\n${lines.join('\n')}\n`);
+
+async function testOn({ release, root: files, vmlinuz }, series) {
   say(`booting ${release}; the first line of the tests comes after a minute`);
   const scripts = { init: join(root, 'scripts/kernels/init.sh'), 'inside.sh': join(root, 'scripts/kernels/inside.sh') };
-  const arguments_ = [
-    '--project',
-    'e2e',
-    '--project',
-    'kernels',
-    '--reporter=verbose',
-    '--reporter=json',
-    ...forVitest,
-  ];
+  const seenFromInside = join('/mnt/clone', relative(root, files));
+  const patience = process.env.UNET_TEST_PATIENCE ?? PATIENCE;
+  const out = join(directory, series, 'out');
   const result = await boot({
     qemu,
     vmlinuz,
     initramfs: initramfs({ root: files, release, busybox, scripts }),
     clone: root,
-    out: join(directory, series, 'out'),
-    argumentLines: [
-      process.execPath,
-      join('/mnt/clone', relative(root, files)),
-      ...owner,
-      process.env.UNET_TEST_PATIENCE ?? PATIENCE,
-      ...arguments_,
-    ],
+    out,
+    argumentLines: [process.execPath, seenFromInside, ...owner, patience, ...VITEST, ...forVitest],
   });
-  lines.push(summary(release, result, join(directory, series, 'out', 'console')));
+  return summary(release, result, join(out, 'console'));
 }
-process.stdout.write(`\n${lines.join('\n')}\n`);
 
 function requirements() {
   const { depmod, qemu } = programs();
@@ -95,8 +88,8 @@ function summary(release, { status, report }, console_) {
   if (status !== 0) process.exitCode = 1;
   if (status === null || report === null)
     return `${release}: the machine ended before the tests did: see ${console_}${existsSync(console_) ? '' : ' (missing)'}`;
-  const tests = report.testResults.flatMap((file) => file.assertionResults);
-  const skipped = tests.filter(({ status }) => ['skipped', 'pending', 'todo'].includes(status));
-  const reasons = skipped.map(({ fullName, meta }) => `  SKIP: ${fullName}${meta?.why ? ` (${meta.why})` : ''}\n`);
-  return `${reasons.join('')}${release}: ${report.numPassedTests} passed, ${report.numFailedTests} failed, ${skipped.length} skipped`;
+  const { passed, failed, skipped } = report;
+  const list = (word, tests) => tests.map(({ name, why }) => `  ${word}: ${name}${why ? ` (${why})` : ''}\n`).join('');
+  const counts = `${passed} passed, ${failed.length} failed, ${skipped.length} skipped`;
+  return `${list('SKIP', skipped)}${list('FAIL', failed)}${release}: ${counts}`;
 }

@@ -51,8 +51,8 @@ cd /mnt/clone || exit 1
 uname -r > /mnt/out/release
 setpriv --reuid="$uid" --regid="$gid" --clear-groups --inh-caps=-all -- env -i \
   HOME=/tmp/home USER="${name:-$uid}" LOGNAME="${name:-$uid}" SHELL=/bin/bash LANG=C.UTF-8 TERM=dumb NO_COLOR=1 CI=true \
-  PATH="$(dirname "$node"):/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin" UNET_TEST_PATIENCE="$patience" UNET_KERNEL="$(uname -r)" \
-  "$node" node_modules/vitest/vitest.mjs run "${arguments[@]}" --outputFile.json=/tmp/report.json | cat
+  PATH="$(dirname "$node"):/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin" UNET_TEST_PATIENCE="$patience" UNET_KERNEL="$(uname -r)" UNET_KERNEL_REPORT=/tmp/report.json \
+  "$node" node_modules/vitest/vitest.mjs run "${arguments[@]}" | cat
 status=${PIPESTATUS[0]}
 cp /tmp/report.json /mnt/out/report.json
 echo "$status" > /mnt/out/status
