@@ -95,6 +95,8 @@ drop_reasons! {
     TcpChallenged => "tcp_challenged",
     /// Out-of-order data beyond what is kept for one connection.
     TcpReorderLimit => "tcp_reorder_limit",
+    /// Data that was not kept because all flows together hold as much as they may.
+    TcpMemory => "tcp_memory",
     /// The TAP did not take a frame.
     DeviceRefused => "device_refused",
     /// An endpoint that has left.

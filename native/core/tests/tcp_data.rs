@@ -82,7 +82,8 @@ fn what_the_socket_does_not_take_closes_the_window() {
         assert!(sent < data.len(), "the window closes");
     }
     assert_eq!(world.io.uplink.stream(conn.flow).sent.len(), 1000);
-    assert_eq!(world.stack.held_bytes(), sent - 1000);
+    let held = world.stack.held_bytes();
+    assert!((sent - 1000..sent - 1000 + 8192).contains(&held), "{held} bytes for {}: buffers are filled", sent - 1000);
 
     // Probes of a shut window are answered; their bytes are taken at most up to what the steps of the window field hid.
     let shut_at = conn.seq;

@@ -254,3 +254,131 @@ fn acknowledgements_of_what_was_never_sent_free_nothing() {
     world.pass(Duration::from_millis(500));
     assert!(world.segments().iter().any(|segment| segment.seq == sent[0].seq), "what it lied about comes again");
 }
+
+/// Opens a connection without offloads and sends `count` whole segments at one moment.
+fn segments(count: usize) -> (World, Conn, Vec<u8>, Vec<SeenSegment>) {
+    let (mut world, conn) = open_on(PLAIN, Offer { window: 65_000, ..Offer::default() });
+    let data = pattern(count * 1460, 1);
+    world.io.uplink.feed(conn.flow, &data);
+    world.settle();
+    let sent = world.segments();
+    assert_eq!(sent.len(), count);
+    world.pass(Duration::from_micros(100));
+    (world, conn, data, sent)
+}
+
+/// What a kernel answers when `lost` of `sent` are missing: an acknowledgement for each segment, with up to four blocks, latest first.
+fn answer(world: &mut World, conn: &mut Conn, sent: &[SeenSegment], lost: &[usize]) {
+    let first = *lost.iter().min().unwrap();
+    conn.ack = sent[first].seq;
+    let mut blocks: Vec<(usize, usize)> = Vec::new();
+    for n in (first..sent.len()).filter(|n| !lost.contains(n)) {
+        match blocks.last_mut() {
+            Some(last) if last.1 == n => last.1 = n + 1,
+            _ => blocks.push((n, n + 1)),
+        }
+        let block = |&(from, to): &(usize, usize)| (sent[from].seq, sent[to - 1].end());
+        conn.sack(world, &blocks.iter().rev().take(4).map(block).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn of_a_hundred_segments_only_the_lost_one_is_sent_again() {
+    let (mut world, mut conn, data, sent) = segments(100);
+    answer(&mut world, &mut conn, &sent, &[37]);
+    assert!(world.segments().is_empty(), "it may only be late");
+    world.pass(Duration::from_millis(3));
+    let again = world.segment();
+    assert_eq!(again.seq, sent[37].seq);
+    assert_same(&again.payload, &data[37 * 1460..38 * 1460], "that segment and no more");
+    conn.ack = sent[99].end();
+    conn.send(&mut world, Flags::ACK, &[]);
+    world.pass(Duration::from_secs(10));
+    assert!(world.segments().is_empty());
+    assert_eq!(world.stack.held_bytes(), 0);
+}
+
+#[test]
+fn every_hole_of_a_chunk_is_filled_and_nothing_else() {
+    // Holes at the edges of chunks (44 segments), of several segments, more of them than one acknowledgement can name.
+    let lost = [0, 3, 4, 5, 20, 43, 44, 60, 70, 71, 90];
+    let (mut world, mut conn, data, sent) = segments(100);
+    answer(&mut world, &mut conn, &sent, &lost);
+    world.pass(Duration::from_millis(3));
+    let again = world.segments();
+    assert_eq!(
+        again.iter().map(|segment| segment.seq).collect::<Vec<_>>(),
+        lost.iter().map(|&n| sent[n].seq).collect::<Vec<_>>()
+    );
+    let mut all: Vec<_> = (0..100).filter(|n| !lost.contains(n)).map(|n| sent[n].clone()).chain(again).collect();
+    all.sort_by_key(|segment| segment.seq.distance_from(sent[0].seq));
+    let mut got = Vec::new();
+    for segment in &all {
+        conn.take(segment, &mut got);
+    }
+    conn.send(&mut world, Flags::ACK, &[]);
+    assert_same(&got, &data, "all of it");
+    assert_eq!(world.stack.held_bytes(), 0);
+}
+
+#[test]
+fn a_hole_inside_of_a_super_frame_is_sent_alone() {
+    let (mut world, mut conn) = open(Offer::default());
+    let (_, sent) = burst(&mut world, &conn, 2);
+    let at = |segments: u32| sent[0].seq.add(segments * 1460);
+    conn.ack = at(10);
+    conn.sack(&mut world, &[(at(13), sent[1].end())]);
+    world.pass(Duration::from_millis(3));
+    let again = world.segment();
+    assert_eq!((again.seq, again.payload.len()), (at(10), 3 * 1460));
+}
+
+#[test]
+fn a_timeout_sends_the_first_hole() {
+    let (mut world, mut conn, _, sent) = segments(44);
+    answer(&mut world, &mut conn, &sent, &[7]);
+    world.pass(Duration::from_millis(3));
+    assert_eq!(world.segment().seq, sent[7].seq);
+    // Lost again and again, with nothing newer to show it.
+    world.pass(Duration::from_secs(1));
+    let again = world.segments();
+    assert!(again.len() >= 2, "{} in a second", again.len());
+    let first_timeout = &again[1];
+    assert_eq!((first_timeout.seq, first_timeout.payload.len()), (sent[7].seq, 1460));
+}
+
+#[test]
+fn a_part_that_arrived_before_the_repetition_does_not_hide_its_loss() {
+    let (mut world, mut conn, _, sent) = segments(44);
+    answer(&mut world, &mut conn, &sent, &[7, 20]);
+    world.pass(Duration::from_millis(3));
+    assert_eq!(world.segments().len(), 2);
+    // Of the two sent again only the second arrives: the first was lost once more, and something sent behind it tells.
+    conn.sack(&mut world, &[(sent[20].seq, sent[20].end()), (sent[8].seq, sent[43].end())]);
+    world.pass(Duration::from_millis(3));
+    assert_eq!(world.segment().seq, sent[7].seq);
+    // An acknowledgement that tells nothing new says nothing about it.
+    conn.sack(&mut world, &[(sent[8].seq, sent[43].end())]);
+    world.pass(Duration::from_millis(3));
+    assert!(world.segments().is_empty());
+}
+
+#[test]
+fn a_round_trip_that_became_long_is_learned() {
+    let (mut world, mut conn) = open(Offer::default());
+    let mut repeated = Vec::new();
+    // Requests and answers over two seconds, where a moment ago it was a tenth of a millisecond.
+    for _ in 0..20 {
+        world.io.uplink.feed(conn.flow, &[1; 100]);
+        world.settle();
+        let start = world.segments().len();
+        world.pass(Duration::from_secs(2));
+        let again = world.segments().len();
+        assert_eq!(start, 1);
+        repeated.push(again);
+        conn.ack = conn.ack.add(100);
+        conn.send(&mut world, Flags::ACK, &[]);
+    }
+    assert!(repeated[0] > 0, "at first it looks like loss");
+    assert!(repeated[10..].iter().all(|&n| n == 0), "then not any more: {repeated:?}");
+}

@@ -144,10 +144,15 @@ impl Stack {
         self.flows.len()
     }
 
-    /// Bytes held for all flows.
+    /// Bounds what all flows together hold; without this call, by the core's own constant.
+    pub fn set_memory_limit(&mut self, bytes: usize) {
+        self.pool.set_limit(bytes);
+    }
+
+    /// Memory held for all flows' bytes.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.pool.held
+        self.pool.held()
     }
 
     #[must_use]

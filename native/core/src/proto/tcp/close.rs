@@ -83,7 +83,7 @@ impl TcpFlow {
             self.socket.open = false;
             cx.io.tcp_close(self.id, how);
         }
-        cx.pool.held -= self.inbox.discard();
+        self.inbox.discard(cx.pool);
         self.queue.clear(cx.pool);
         self.deadlines = Deadlines::default();
         self.state = State::Closed;

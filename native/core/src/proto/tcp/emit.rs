@@ -103,8 +103,8 @@ impl TcpFlow {
         let mut options = [0u8; MAX_OPTIONS];
         let mut len = 0;
         if self.peer.sack && self.inbox.has_gap() {
-            let blocks = self.inbox.sack_blocks(self.inbox.latest);
-            let blocks = &blocks[..blocks.len().min(3)];
+            let (blocks, count) = self.inbox.sack_blocks::<3>();
+            let blocks = &blocks[..count];
             options[..2].copy_from_slice(&[1, 1]);
             options[2] = 5;
             options[3] = u8::try_from(2 + blocks.len() * 8).unwrap_or(2);
@@ -115,26 +115,26 @@ impl TcpFlow {
                 len += 8;
             }
         }
-        let window = self.inbox.offer();
+        let window = self.inbox.offer(cx.pool.is_full());
         let fields = Fields { flags: Flags::ACK, seq: self.snd_nxt, ack: self.inbox.next, window };
         self.emit(cx, fields, &options[..len], &[]);
         self.ack_due = false;
     }
 
-    /// A chunk of the send queue, with the acknowledgement that goes along.
-    pub(super) fn send_chunk<I: Io>(&mut self, cx: &mut Context<'_, I>, at: usize) {
-        let window = self.inbox.offer();
+    /// Bytes of a chunk of the send queue, with the acknowledgement that goes along.
+    pub(super) fn send_part<I: Io>(&mut self, cx: &mut Context<'_, I>, at: usize, start: Seq, end: Seq) {
+        let window = self.inbox.offer(cx.pool.is_full());
         let who = Addresses::new(&self.link, self.guest_port, self.remote, self.remote_port);
         let mss = self.mss();
         let Some(chunk) = self.queue.chunks.get(at) else { return };
-        let fields = Fields { flags: Flags::ACK.with(Flags::PSH), seq: chunk.first(), ack: self.inbox.next, window };
+        let fields = Fields { flags: Flags::ACK.with(Flags::PSH), seq: start, ack: self.inbox.next, window };
         self.ack_due = false;
         // Refused frames are found missing like lost ones.
-        emit(cx.io, &who, fields, &[], chunk.payload(), mss);
+        emit(cx.io, &who, fields, &[], chunk.payload(start, end), mss);
     }
 
     pub(super) fn send_fin<I: Io>(&mut self, cx: &mut Context<'_, I>, seq: Seq) {
-        let window = self.inbox.offer();
+        let window = self.inbox.offer(cx.pool.is_full());
         let fields = Fields { flags: Flags::ACK.with(Flags::FIN), seq, ack: self.inbox.next, window };
         self.ack_due = false;
         self.emit(cx, fields, &[], &[]);
@@ -143,7 +143,7 @@ impl TcpFlow {
     /// A segment from before the window: whoever lives answers with an acknowledgement that carries the window
     /// (keep-alive and zero-window probe alike).
     pub(super) fn send_probe<I: Io>(&mut self, cx: &mut Context<'_, I>) {
-        let window = self.inbox.offer();
+        let window = self.inbox.offer(cx.pool.is_full());
         let fields = Fields { flags: Flags::ACK, seq: self.snd_una.add(u32::MAX), ack: self.inbox.next, window };
         self.emit(cx, fields, &[], &[]);
     }

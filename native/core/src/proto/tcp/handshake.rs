@@ -1,7 +1,8 @@
 //! Opening a connection, from either side.
 
-use super::limits::{CONNECT_PATIENCE, MAX_SYN_RETRIES, RECEIVE_WINDOW_SCALE};
-use super::queue::{Inbox, SendQueue};
+use super::inbox::Inbox;
+use super::limits::{CONNECT_PATIENCE, DEFAULT_MSS, MAX_SYN_RETRIES, MIN_MSS, RECEIVE_WINDOW_SCALE};
+use super::queue::SendQueue;
 use super::recovery::RoundTrip;
 use super::{Deadlines, Peer, Segment, Socket, State, TcpFlow};
 use crate::drop::DropReason;
@@ -14,11 +15,6 @@ use crate::uplink::{Close, UplinkError};
 use crate::wire::icmpv4::Unreachable;
 use crate::wire::ipv4::PROTOCOL_TCP;
 use crate::wire::tcp::{Flags, Seq};
-
-/// RFC 9293 §3.7.1, where the SYN names none.
-const DEFAULT_MSS: u16 = 536;
-/// Smaller ones are not believed: they would turn one read into thousands of frames.
-const MIN_MSS: u16 = 88;
 
 impl TcpFlow {
     fn new(id: FlowId, key: &FlowKey, link: Link, state: State, inbox: Inbox, iss: Seq, now: Instant) -> Self {
@@ -43,6 +39,8 @@ impl TcpFlow {
             ack_due: false,
             round_trip: RoundTrip::default(),
             retries: 0,
+            backoff: 0,
+            opened_at: now,
             probing: false,
             newest_delivered: None,
             persist_retries: 0,
@@ -108,6 +106,7 @@ impl TcpFlow {
     /// The host connection stands.
     pub(super) fn host_connected<I: Io>(&mut self, cx: &mut Context<'_, I>) {
         self.state = State::SynReceived;
+        self.opened_at = cx.now;
         self.snd_nxt = self.snd_una.add(1);
         self.send_opening(cx);
         self.deadlines.retransmit = Some(cx.now + self.round_trip.timeout(0));
@@ -191,6 +190,8 @@ impl TcpFlow {
         self.snd_una = self.snd_nxt;
         self.retries = 0;
         self.deadlines.retransmit = None;
+        // From the first of them: too long where it was repeated, but never too short.
+        self.measured(cx.now.since(self.opened_at));
         if !segment.has(Flags::SYN) {
             self.snd_wnd = u32::from(segment.tcp.window) << self.peer.window_scale.unwrap_or(0);
             self.max_wnd = self.max_wnd.max(self.snd_wnd);

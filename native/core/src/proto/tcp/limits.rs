@@ -1,32 +1,56 @@
 //! Every bound of a TCP flow, in one place.
 
+use super::buffer::SIZES;
 use std::time::Duration;
 
 /// Largest window offered to a guest: what a slow host peer can make one flow hold. 1 MiB keeps sixteen super-frames under
 /// way, and the link has no length; delay beyond it is covered by the host socket's own buffer.
 pub(crate) const MAX_RECEIVE_WINDOW: u32 = 1 << 20;
+/// The same where the link has a length after all (a delay made on purpose, a guest that is rarely scheduled): all that the field can
+/// say with our shift, 3.3 Gbit/s over 10 ms.
+pub(crate) const MAX_LONG_WINDOW: u32 = 0xffff << RECEIVE_WINDOW_SCALE;
+/// Round trips from which a link is long.
+pub(crate) const LONG_ROUND_TRIP: Duration = Duration::from_millis(2);
+/// The same for a guest without super-frames: 180 frames, so that twenty flows at once do not overflow the 4096 that its
+/// interface queues.
+pub(crate) const MAX_PLAIN_WINDOW: u32 = 256 << 10;
+/// Window of a flow that holds nothing while all flows together hold [`MAX_HELD_BYTES`].
+pub(crate) const PRESSED_WINDOW: u32 = 64 << 10;
 /// Window offered at first.
 pub(crate) const INITIAL_RECEIVE_WINDOW: u32 = 128 << 10;
 /// Our shift: 2^6 · 65,535 covers [`MAX_RECEIVE_WINDOW`] with steps of 64 bytes.
 pub(crate) const RECEIVE_WINDOW_SCALE: u8 = 6;
 const _: () = assert!((MAX_RECEIVE_WINDOW >> RECEIVE_WINDOW_SCALE) <= 0xffff, "the largest window fits its field");
 
-/// Bytes in order that wait for the host's socket are kept in pieces of this size, whatever the size of their segments.
-pub(crate) const READY_PIECE: usize = 64 << 10;
-
 /// Pieces of data out of order that one flow keeps: a guest that sends one byte out of every two gets no more.
 pub(crate) const MAX_REORDER_PIECES: usize = 512;
 
+/// RFC 9293 §3.7.1, where a SYN names none.
+pub(crate) const DEFAULT_MSS: u16 = 536;
+/// Smaller segments are not believed: they would turn one read into thousands of frames.
+pub(crate) const MIN_MSS: u16 = 88;
+
 /// Unacknowledged bytes towards a guest, whatever window it offers.
 pub(crate) const MAX_IN_FLIGHT: u32 = 4 << 20;
+/// Windows below this, and below a segment, are let grow for [`SILLY_WAIT`] before they are used (RFC 9293 §3.8.6.2.1 says between
+/// 100 ms and a second; what it saves here is frames, not a line, and nobody should have to wait for it).
+pub(crate) const SILLY_WINDOW: usize = 4096;
+pub(crate) const SILLY_WAIT: Duration = Duration::from_millis(40);
 /// Chunks towards a guest that wait for their acknowledgement: bounds what bookkeeping costs when a far end sends byte by
 /// byte, and the walk over them for each SACK. With whole chunks [`MAX_IN_FLIGHT`] is reached at 64.
 pub(crate) const MAX_CHUNKS: usize = 1024;
 /// Chunks read from a socket for one flow before others get their turn.
 pub(crate) const RECEIVE_BUDGET: usize = 16;
 /// Bytes held for all flows together (host to guest unacknowledged, guest to host not yet taken). Beyond it each flow is held to one
-/// chunk in flight, and data out of order is not kept.
+/// chunk in flight; no window is offered where bytes wait, and bytes that a socket does not take are not kept.
 pub(crate) const MAX_HELD_BYTES: usize = 512 << 20;
+/// Ranges that SACK reported, for one flow.
+pub(crate) const MAX_SACK_RANGES: usize = 256;
+
+/// Free buffers kept for reuse, of each size: 2, 4 and 16 MiB.
+pub(crate) const MAX_FREE_BUFFERS: [usize; SIZES.len()] = [4096, 1024, 256];
+/// Free rings of buffers kept for reuse, of each kind.
+pub(crate) const MAX_FREE_RINGS: usize = 256;
 
 /// Lower bound of a retransmission timeout: above the 40 ms for which Linux delays an acknowledgement. RFC 6298 says one
 /// second and allows less; the peer is a kernel on this machine.

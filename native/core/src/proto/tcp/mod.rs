@@ -38,10 +38,12 @@ pub(crate) mod buffer;
 mod close;
 mod emit;
 mod handshake;
+mod inbox;
 pub(crate) mod limits;
 mod queue;
 mod receive;
 mod recovery;
+mod scoreboard;
 mod segment;
 mod send;
 mod timers;
@@ -52,7 +54,9 @@ use crate::switch::{EndpointId, Link};
 use crate::time::Instant;
 use crate::wire::ethernet::Mac;
 use crate::wire::tcp::Seq;
-use queue::{Inbox, SendQueue, Sent};
+use inbox::Inbox;
+use limits::{DEFAULT_MSS, MIN_MSS};
+use queue::{SendQueue, Sent};
 use recovery::RoundTrip;
 use std::net::Ipv4Addr;
 
@@ -144,6 +148,10 @@ pub(crate) struct TcpFlow {
     round_trip: RoundTrip,
     /// Timeouts in a row without progress.
     retries: u32,
+    /// Doublings of the timeout that hold until a round trip has been measured again (RFC 6298 §5.5, Karn).
+    backoff: u32,
+    /// When SYN or SYN-ACK was sent first.
+    opened_at: Instant,
     /// A tail loss probe is out; the next expiry is a real timeout.
     probing: bool,
     /// The latest-sent of all delivered chunks (RACK.xmit_ts and RACK.end_seq).
@@ -208,9 +216,12 @@ impl TcpFlow {
         [d.retransmit, d.reorder, d.persist, d.keepalive, d.linger].into_iter().flatten().min()
     }
 
-    /// Bytes of one segment towards the guest.
+    /// Bytes of one segment towards the guest: never more than half of the largest window it ever offered. A segment that fills the
+    /// window would be acknowledged only when the guest's timer for delayed acknowledgements runs out: at an MTU of 65,520
+    /// that is 40 ms for every 64 KiB.
     fn mss(&self) -> usize {
-        usize::from(self.peer.mss)
+        let half = if self.max_wnd > u32::from(DEFAULT_MSS) { self.max_wnd / 2 } else { self.max_wnd };
+        usize::from(self.peer.mss).min(half as usize).max(usize::from(MIN_MSS))
     }
 
     fn in_flight(&self) -> u32 {

@@ -1,6 +1,5 @@
 //! Guest to host: payload into the socket, what it does not take into the inbox.
 
-use super::limits::MAX_HELD_BYTES;
 use super::queue::len32;
 use super::{Segment, State, TcpFlow};
 use crate::drop::DropReason;
@@ -30,7 +29,6 @@ impl TcpFlow {
         let room = self.inbox.edge().distance_from(self.inbox.next) as usize;
         let fresh = &fresh[..fresh.len().min(room)];
         if !fresh.is_empty() {
-            let before = self.inbox.held();
             let mut rest = fresh;
             if self.inbox.is_drained() && self.socket.writable {
                 let taken = self.push(cx, fresh);
@@ -38,22 +36,26 @@ impl TcpFlow {
                 rest = &fresh[taken..];
             }
             if !rest.is_empty() {
-                self.inbox.keep_ready(rest);
+                if cx.pool.is_full() {
+                    // Not acknowledged, so the guest sends it again.
+                    cx.drops.count(DropReason::TcpMemory);
+                    return;
+                }
+                self.inbox.keep_ready(rest, cx.pool);
             }
             if self.inbox.has_gap() {
-                self.inbox.join_pieces();
+                self.inbox.join_pieces(cx.pool);
             }
-            cx.pool.held = cx.pool.held + self.inbox.held() - before;
         }
     }
 
     fn keep_out_of_order<I: Io>(&mut self, cx: &mut Context<'_, I>, segment: &Segment<'_>) {
-        let before = self.inbox.held();
         self.inbox.latest = Some(segment.tcp.seq);
-        if cx.pool.held >= MAX_HELD_BYTES || !self.inbox.keep_piece(segment.tcp.seq, segment.payload) {
+        if cx.pool.is_full() {
+            cx.drops.count(DropReason::TcpMemory);
+        } else if !self.inbox.keep_piece(segment.tcp.seq, segment.payload, cx.pool) {
             cx.drops.count(DropReason::TcpReorderLimit);
         }
-        cx.pool.held = cx.pool.held + self.inbox.held() - before;
     }
 
     /// Gives bytes to the socket; says how many it took.
@@ -80,8 +82,7 @@ impl TcpFlow {
             match result {
                 Ok(taken) => {
                     self.socket.writable = taken == len;
-                    self.inbox.take(taken);
-                    cx.pool.held -= taken;
+                    self.inbox.take(taken, cx.pool);
                 }
                 Err(_) => self.host_broke(),
             }
@@ -99,7 +100,10 @@ impl TcpFlow {
             self.arm_keepalive(cx.now);
             cx.io.tcp_shutdown(self.id);
         }
-        if !self.ack_due && self.inbox.worth_an_update(self.mss()) && self.state == State::Established {
+        if !self.ack_due
+            && self.inbox.worth_an_update(self.mss(), cx.pool.is_full())
+            && self.state == State::Established
+        {
             self.ack_due = true;
         }
     }

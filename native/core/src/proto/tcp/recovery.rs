@@ -1,6 +1,6 @@
 //! Round-trip estimate and retransmission timeout (RFC 6298), RACK's reordering window (RFC 8985).
 
-use super::limits::{DELAYED_ACK, INITIAL_RTO, MAX_RTO, MIN_PROBE, MIN_REORDER_WINDOW, MIN_RTO};
+use super::limits::{DELAYED_ACK, INITIAL_RTO, LONG_ROUND_TRIP, MAX_RTO, MIN_PROBE, MIN_REORDER_WINDOW, MIN_RTO};
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,10 +29,16 @@ impl RoundTrip {
         base.saturating_mul(1 << retries.min(16)).min(MAX_RTO)
     }
 
-    /// When to probe for a lost tail (RFC 8985 §7.2).
+    /// When to probe for a lost tail (RFC 8985 §7.2). While the round trip varies much, not before it has varied.
     pub(crate) fn probe(&self, one_segment: bool) -> Duration {
-        let base = self.smoothed.map_or(INITIAL_RTO, |smoothed| (smoothed * 2).max(MIN_PROBE));
+        let likely = |smoothed: Duration| (smoothed * 2).max(smoothed + self.variance * 4).max(MIN_PROBE);
+        let base = self.smoothed.map_or(INITIAL_RTO, likely);
         if one_segment { base + DELAYED_ACK } else { base }
+    }
+
+    /// Whether the link has a length.
+    pub(crate) fn is_long(&self) -> bool {
+        self.smoothed.is_some_and(|smoothed| smoothed >= LONG_ROUND_TRIP)
     }
 
     pub(crate) fn reorder_window(&self) -> Duration {

@@ -1,13 +1,16 @@
 //! Host to guest: reading the socket at the guest's pace, acknowledgements, repair.
 
 use super::buffer::CHUNK;
-use super::limits::{MAX_CHUNKS, MAX_HELD_BYTES, MAX_IN_FLIGHT, RECEIVE_BUDGET};
+use super::limits::{
+    MAX_CHUNKS, MAX_IN_FLIGHT, MAX_LONG_WINDOW, MAX_PLAIN_WINDOW, MAX_RECEIVE_WINDOW, RECEIVE_BUDGET, SILLY_WINDOW,
+};
 use super::queue::len32;
 use super::{Segment, State, TcpFlow};
 use crate::proto::{Context, Io};
 use crate::time::Instant;
 use crate::uplink::Received;
 use crate::wire::tcp::Seq;
+use std::time::Duration;
 
 impl TcpFlow {
     /// An acknowledgement that is not older than what is known.
@@ -18,7 +21,11 @@ impl TcpFlow {
         if progress {
             let acknowledged = self.queue.acknowledge(ack, cx.pool);
             if let Some(sent) = acknowledged.sample {
-                self.round_trip.sample(cx.now.since(sent));
+                self.measured(cx.now.since(sent));
+                self.backoff = 0;
+            } else if acknowledged.sent_again {
+                // Which of the transmissions was acknowledged nobody knows. If it was the first, the next would be repeated in vain too.
+                self.backoff = self.backoff.max(1);
             }
             newest = acknowledged.newest;
             self.snd_una = ack;
@@ -27,7 +34,7 @@ impl TcpFlow {
             self.rearm_retransmit(cx.now);
         }
         if self.peer.sack && segment.options.sack[0].is_some() {
-            newest = match self.queue.mark_sacked(&segment.options.sack) {
+            newest = match self.queue.mark_sacked(&segment.options.sack, self.snd_una, self.snd_nxt) {
                 Some(sacked) => Some(sacked.or_later(newest)),
                 None => newest,
             };
@@ -39,6 +46,18 @@ impl TcpFlow {
             self.on_duplicate(segment);
         }
         self.maybe_finished(cx);
+    }
+
+    /// A round trip took so long.
+    pub(super) fn measured(&mut self, round_trip: Duration) {
+        self.round_trip.sample(round_trip);
+        self.inbox.set_limit(if self.round_trip.is_long() {
+            MAX_LONG_WINDOW
+        } else if self.link.capabilities.tso4 {
+            MAX_RECEIVE_WINDOW
+        } else {
+            MAX_PLAIN_WINDOW
+        });
     }
 
     /// The window of an acceptable segment, unless a newer one has been seen (RFC 9293 §3.10.7.4). A repetition says nothing: it may
@@ -66,23 +85,10 @@ impl TcpFlow {
         }
     }
 
-    /// RACK (RFC 8985 §6.2): what was sent before something that has arrived, and has not, is lost, once reordering is ruled out.
     pub(super) fn detect_losses(&mut self, now: Instant) {
-        let Some(newest) = self.newest_delivered else { return };
-        let tolerance = self.round_trip.reorder_window();
-        let mut due: Option<Instant> = None;
-        for chunk in &mut self.queue.chunks {
-            if chunk.sacked || chunk.lost || !newest.is_after(chunk.sent()) {
-                continue;
-            }
-            let at = chunk.sent_at + tolerance;
-            if at <= now {
-                chunk.lost = true;
-            } else {
-                due = Some(due.map_or(at, |d| d.min(at)));
-            }
+        if let Some(newest) = self.newest_delivered {
+            self.deadlines.reorder = self.queue.detect_losses(newest, self.round_trip.reorder_window(), now);
         }
-        self.deadlines.reorder = due;
     }
 
     /// Sends again what was found lost.
@@ -98,22 +104,39 @@ impl TcpFlow {
         }
     }
 
+    /// What is missing of a chunk.
     pub(super) fn send_chunk_again<I: Io>(&mut self, cx: &mut Context<'_, I>, at: usize) {
-        let Some(chunk) = self.queue.chunks.get_mut(at) else { return };
+        let Some((mut start, end)) = self.note_repetition(cx.now, at) else { return };
+        while let Some(hole) = self.queue.reported.hole(start, end) {
+            self.send_part(cx, at, hole.0, hole.1);
+            start = hole.1;
+        }
+    }
+
+    /// The first of what is missing of a chunk.
+    pub(super) fn send_hole_again<I: Io>(&mut self, cx: &mut Context<'_, I>, at: usize) {
+        let Some((start, end)) = self.note_repetition(cx.now, at) else { return };
+        let (start, end) = self.queue.reported.hole(start, end).unwrap_or((start, end));
+        self.send_part(cx, at, start, end);
+    }
+
+    /// A chunk is about to be sent again: which bytes it has.
+    fn note_repetition(&mut self, now: Instant, at: usize) -> Option<(Seq, Seq)> {
+        let chunk = self.queue.chunks.get_mut(at)?;
         chunk.lost = false;
         chunk.sent_again = true;
-        chunk.sent_at = cx.now;
-        self.send_chunk(cx, at);
+        chunk.sent_at = now;
+        Some((chunk.first(), chunk.end()))
     }
 
     /// How much may be read for the guest now: whole segments, unless less is all there is room for and nothing is under way.
-    fn room(&self, held: usize) -> usize {
+    fn room(&self, short_of_memory: bool) -> usize {
         if self.queue.chunks.len() >= MAX_CHUNKS {
             return 0;
         }
         let mss = self.mss();
         let mut limit = self.snd_wnd.min(MAX_IN_FLIGHT);
-        if held >= MAX_HELD_BYTES {
+        if short_of_memory {
             limit = limit.min(len32(CHUNK));
         }
         let room = limit.saturating_sub(self.in_flight()) as usize;
@@ -121,12 +144,8 @@ impl TcpFlow {
         if whole > 0 {
             return whole;
         }
-        // Less than a segment: only when the guest's window was never much larger, or after a probe (RFC 9293 §3.8.6.2.1).
-        if self.in_flight() == 0 && room > 0 && (room >= (self.max_wnd / 2) as usize || self.persist_retries > 0) {
-            room
-        } else {
-            0
-        }
+        // Less than a segment: not for crumbs, unless nothing better has come for a while (RFC 9293 §3.8.6.2.1).
+        if self.in_flight() == 0 && room > 0 && (room >= SILLY_WINDOW || self.persist_retries > 0) { room } else { 0 }
     }
 
     /// Everything that can move, moves: inbox to socket, repairs, socket to guest, FIN, the acknowledgement owed. True when the socket
@@ -172,7 +191,7 @@ impl TcpFlow {
             if !self.socket.readable || self.socket.ended {
                 return false;
             }
-            let room = self.room(cx.pool.held);
+            let room = self.room(cx.pool.is_full());
             if room == 0 {
                 return false;
             }
@@ -182,8 +201,8 @@ impl TcpFlow {
                     let seq = self.snd_nxt;
                     let buffer = cx.pool.keep(bytes, len);
                     self.snd_nxt = seq.add(len32(len));
-                    self.queue.push(seq, buffer, cx.now);
-                    self.send_chunk(cx, self.queue.chunks.len() - 1);
+                    self.queue.push(seq, buffer, cx.now, cx.pool);
+                    self.send_part(cx, self.queue.chunks.len() - 1, seq, self.snd_nxt);
                     if self.deadlines.retransmit.is_none() {
                         self.rearm_retransmit(cx.now);
                     }
@@ -213,7 +232,7 @@ impl TcpFlow {
                 }
             }
         }
-        self.socket.readable && !self.socket.ended && self.room(cx.pool.held) > 0
+        self.socket.readable && !self.socket.ended && self.room(cx.pool.is_full()) > 0
     }
 
     /// True when FIN has been sent and acknowledged.

@@ -1,7 +1,7 @@
 //! What time brings: probes, timeouts, keep-alives.
 
 use super::limits::{
-    KEEPALIVE_IDLE, KEEPALIVE_IDLE_HALF_CLOSED, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, MAX_RETRIES, MAX_RTO,
+    KEEPALIVE_IDLE, KEEPALIVE_IDLE_HALF_CLOSED, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, MAX_RETRIES, MAX_RTO, SILLY_WAIT,
 };
 use super::{State, TcpFlow};
 use crate::proto::{Context, Io};
@@ -44,15 +44,15 @@ impl TcpFlow {
     pub(super) fn rearm_retransmit(&mut self, now: Instant) {
         self.deadlines.retransmit = if self.in_flight() == 0 {
             None
-        } else if self.retries == 0 && !self.probing {
+        } else if self.backoff == 0 && !self.probing {
             Some(now + self.round_trip.probe(self.queue.chunks.len() <= 1))
         } else {
-            Some(now + self.round_trip.timeout(self.retries))
+            Some(now + self.round_trip.timeout(self.backoff))
         };
     }
 
     fn retransmit_timed_out<I: Io>(&mut self, cx: &mut Context<'_, I>) {
-        if !self.probing && self.retries == 0 {
+        if !self.probing && self.backoff == 0 {
             // Tail loss probe: the last thing sent, once more. Its acknowledgement shows what is missing.
             self.probing = true;
             match (self.queue.chunks.iter().rposition(|chunk| !chunk.sacked), self.fin_sent) {
@@ -65,6 +65,7 @@ impl TcpFlow {
             return;
         }
         self.retries += 1;
+        self.backoff += 1;
         if self.retries > MAX_RETRIES {
             // A guest that took its window back and still answers is slow, not dead: RFC 9293 §3.8.6.1 keeps it.
             if self.snd_wnd > 0 || cx.now.since(self.last_heard) > MAX_RTO * 2 {
@@ -73,19 +74,15 @@ impl TcpFlow {
             }
             self.retries = MAX_RETRIES;
         }
-        // RFC 6298 §5.4: the first of what is missing now, the rest as its acknowledgements come. What SACK had marked may have
-        // been forgotten by its keeper (RFC 2018 §8).
-        for chunk in &mut self.queue.chunks {
-            chunk.sacked = false;
-            chunk.lost = false;
-        }
+        // RFC 6298 §5.4: the first of what is missing now, the rest as its acknowledgements come.
         if self.queue.is_empty() {
             if let Some(seq) = self.fin_sent {
                 self.send_fin(cx, seq);
             }
         } else {
-            self.send_chunk_again(cx, 0);
+            self.send_hole_again(cx, 0);
         }
+        self.queue.forget_reports();
         self.rearm_retransmit(cx.now);
     }
 
@@ -95,6 +92,10 @@ impl TcpFlow {
         if !waiting {
             self.deadlines.persist = None;
             self.persist_retries = 0;
+        } else if self.snd_wnd > 0 && self.persist_retries == 0 {
+            // Crumbs: they are used soon, whatever they were waited for with before.
+            let soon = now + SILLY_WAIT;
+            self.deadlines.persist = Some(self.deadlines.persist.map_or(soon, |at| at.min(soon)));
         } else if self.deadlines.persist.is_none() {
             self.deadlines.persist = Some(now + self.round_trip.timeout(self.persist_retries + 1));
         }
