@@ -1,4 +1,14 @@
 //! Every bound of a TCP flow, in one place.
+//!
+//! # What a flow costs
+//!
+//! *Idle*: its entry ([`ENTRY_SIZE`] at most), its place in the flow table and one or two deadlines, together less than 1 KiB. Buffers
+//! and the rings that hold them go back to the pool when nothing is under way, whatever the flow did before
+//! (`tests/tcp_memory.rs` counts it). The engine adds two small entries, the host's kernel a socket.
+//!
+//! *Busy*: what is under way, at most [`MAX_IN_FLIGHT`] towards the guest, the offered window towards the host
+//! ([`MAX_RECEIVE_WINDOW`], or [`MAX_LONG_WINDOW`]), each in buffers of which half or more is used except for the last, and
+//! [`MAX_REORDER_PIECES`] small allocations while there is a gap. All flows together: [`MAX_HELD_BYTES`].
 
 use super::buffer::SIZES;
 use std::time::Duration;
@@ -24,6 +34,9 @@ const _: () = assert!((MAX_RECEIVE_WINDOW >> RECEIVE_WINDOW_SCALE) <= 0xffff, "t
 
 /// Pieces of data out of order that one flow keeps: a guest that sends one byte out of every two gets no more.
 pub(crate) const MAX_REORDER_PIECES: usize = 512;
+
+/// Bytes of a connection's own entry.
+pub(crate) const ENTRY_SIZE: usize = 640;
 
 /// RFC 9293 §3.7.1, where a SYN names none.
 pub(crate) const DEFAULT_MSS: u16 = 536;

@@ -55,7 +55,7 @@ use crate::time::Instant;
 use crate::wire::ethernet::Mac;
 use crate::wire::tcp::Seq;
 use inbox::Inbox;
-use limits::{DEFAULT_MSS, MIN_MSS};
+use limits::{DEFAULT_MSS, ENTRY_SIZE, MIN_MSS};
 use queue::{SendQueue, Sent};
 use recovery::RoundTrip;
 use std::net::Ipv4Addr;
@@ -168,6 +168,8 @@ pub(crate) struct TcpFlow {
     /// Waits in the stack's list of flows to be flushed.
     pub(crate) dirty: bool,
 }
+
+const _: () = assert!(size_of::<TcpFlow>() <= ENTRY_SIZE, "ten thousand idle connections are a few MiB");
 
 /// Who is who on the wire, for segments that belong to no flow too.
 #[derive(Clone, Copy, Debug)]
