@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { treeOf } from '../measure/cpu.js';
 import { startBackground, untilReady } from '../measure/process.js';
 import { enter, HOLD } from './holder.js';
 import { onPath } from './on-path.js';
@@ -12,26 +13,33 @@ interface Kind {
   readonly net: 'gvisor-tap-vsock' | 'pasta' | 'none';
   readonly portDriver: 'none' | 'builtin' | 'implicit' | 'gvisor-tap-vsock';
   readonly mtus: Peer['mtus'];
+  /** Stands for the host's loopback. */
+  readonly host: string;
 }
 
-/** Asks for a name in its own words what RootlessKit (v3) can be here. */
+/** What RootlessKit (v3) can be here: networks and port drivers of its own, and others under its hand. */
 const KINDS = {
   /** gVisor's TCP in user space, by gvisor-tap-vsock. */
-  gvisor: { name: 'gvisor-tap-vsock', net: 'gvisor-tap-vsock', portDriver: 'gvisor-tap-vsock', mtus: [1500, 65_520] },
+  gvisor: {
+    name: 'gvisor-tap-vsock',
+    net: 'gvisor-tap-vsock',
+    portDriver: 'gvisor-tap-vsock',
+    mtus: [1500, 65_520],
+    host: '10.0.2.1',
+  },
   /** Published ports past any TAP: a process inside opens the connection and passes its descriptor. */
-  builtin: { name: 'rootlesskit builtin', net: 'none', portDriver: 'builtin', mtus: [null] },
+  builtin: { name: 'rootlesskit builtin', net: 'none', portDriver: 'builtin', mtus: [null], host: '10.0.2.2' },
   /** pasta finds the ports that are listened on inside, and splices callers from the host's loopback. */
-  implicit: { name: 'rootlesskit implicit', net: 'pasta', portDriver: 'implicit', mtus: [null] },
+  implicit: { name: 'rootlesskit implicit', net: 'pasta', portDriver: 'implicit', mtus: [null], host: '10.0.2.2' },
 } as const satisfies Record<string, Kind>;
 
-const HOST = '10.0.2.2';
 const END_MS = 3000;
 
 /** RootlessKit v3, on PATH or by `ROOTLESSKIT=/path`. */
 export function rootlesskit(which: keyof typeof KINDS): Peer | null {
   const program = onPath('ROOTLESSKIT', 'rootlesskit');
   if (program === null || (which === 'implicit' && onPath('PASTA', 'pasta') === null)) return null;
-  const { name, net, portDriver, mtus }: Kind = KINDS[which];
+  const { name, net, portDriver, mtus, host }: Kind = KINDS[which];
   return {
     name,
     kind: 'peer',
@@ -60,7 +68,7 @@ export function rootlesskit(which: keyof typeof KINDS): Peer | null {
         const child = await untilReady('rootlesskit', stack, () => childOf(state, stack.pid));
         helpers = net === 'pasta' ? detachedPasta(child) : [];
         return {
-          serverAddress: HOST,
+          serverAddress: host,
           listenAddress: '127.0.0.1',
           inside: enter(child),
           outside: [],
@@ -80,13 +88,10 @@ export function rootlesskit(which: keyof typeof KINDS): Peer | null {
 function childOf(state: string, parent: number): number | null {
   if (!existsSync(join(state, 'child_pid'))) return null;
   const child = Number(readFileSync(join(state, 'child_pid'), 'utf8'));
-  try {
-    const children = readFileSync(`/proc/${child}/task/${child}/children`, 'utf8').trim();
-    const holds = children.split(' ').some((pid) => commandLine(Number(pid)).startsWith(HOLD.join(' ')));
-    return parent > 0 && holds ? child : null;
-  } catch {
-    return null;
-  }
+  // Written in two steps: it may still be empty.
+  if (!(child > 0)) return null;
+  const holds = treeOf([child]).some((pid) => commandLine(pid) === HOLD.join(' '));
+  return child !== parent && holds ? child : null;
 }
 
 /** RootlessKit's pasta leaves its tree and outlives it. Ours is the one that was told our child's process id, the last of its words. */
