@@ -1,7 +1,6 @@
-//! Faults on purpose: loss, duplication and reordering of frames, for tests and for people who want to see their program
-//! on a bad link. The engine puts one injector on each direction of an endpoint that asks for it; without one the path does
-//! not know about faults at all.
+//! The faults that need no clock: loss, duplication and reordering, each as a share of frames.
 
+use super::random::Random;
 use std::collections::VecDeque;
 
 /// Shares of frames, 0.0 to 1.0.
@@ -34,9 +33,11 @@ struct Held {
 #[derive(Debug)]
 pub struct FaultInjector {
     faults: Faults,
-    random: u64,
+    random: Random,
     count: u64,
     held: VecDeque<Held>,
+    /// Buffers of frames that have gone on.
+    spare: Vec<Vec<u8>>,
     dropped: u64,
 }
 
@@ -44,37 +45,32 @@ impl FaultInjector {
     /// `seed` makes a run repeatable.
     #[must_use]
     pub fn new(faults: Faults, seed: u64) -> Self {
-        Self { faults, random: seed | 1, count: 0, held: VecDeque::new(), dropped: 0 }
-    }
-
-    /// A number in 0.0..1.0 (xorshift64*: quality enough to decide which frame to lose).
-    fn chance(&mut self) -> f64 {
-        self.random ^= self.random >> 12;
-        self.random ^= self.random << 25;
-        self.random ^= self.random >> 27;
-        let bits = self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 40;
-        f64::from(u32::try_from(bits).unwrap_or(0)) / f64::from(1u32 << 24)
+        Self { faults, random: Random::new(seed), count: 0, held: VecDeque::new(), spare: Vec::new(), dropped: 0 }
     }
 
     /// Decides about one frame: `deliver` is called for all that go on now, this one or held ones, some twice.
     pub fn offer(&mut self, frame: &[u8], mut deliver: impl FnMut(&[u8])) {
         self.count += 1;
-        if self.chance() < self.faults.loss {
+        if self.random.share() < self.faults.loss {
             self.dropped += 1;
-        } else if self.chance() < self.faults.reorder && self.held.len() < MAX_HELD {
-            let distance = 1 + (self.random >> 33) % MAX_REORDER_DISTANCE;
-            self.held.push_back(Held { leaves_at: self.count + distance, frame: frame.to_vec() });
+        } else if self.random.share() < self.faults.reorder && self.held.len() < MAX_HELD {
+            let distance = 1 + self.random.bits() % MAX_REORDER_DISTANCE;
+            let mut copy = self.spare.pop().unwrap_or_default();
+            copy.extend_from_slice(frame);
+            self.held.push_back(Held { leaves_at: self.count + distance, frame: copy });
         } else {
             deliver(frame);
-            if self.chance() < self.faults.duplicate {
+            if self.random.share() < self.faults.duplicate {
                 deliver(frame);
             }
         }
         let count = self.count;
-        self.held.retain(|held| {
+        let spare = &mut self.spare;
+        self.held.retain_mut(|held| {
             let leaves = held.leaves_at <= count;
             if leaves {
                 deliver(&held.frame);
+                spare.push(reuse(&mut held.frame));
             }
             !leaves
         });
@@ -82,8 +78,9 @@ impl FaultInjector {
 
     /// Lets everything go that is held back: called when the link falls silent, so that a reordered last frame is late, not lost.
     pub fn release(&mut self, mut deliver: impl FnMut(&[u8])) {
-        for held in self.held.drain(..) {
+        for mut held in self.held.drain(..) {
             deliver(&held.frame);
+            self.spare.push(reuse(&mut held.frame));
         }
     }
 
@@ -96,6 +93,12 @@ impl FaultInjector {
     pub fn take_dropped(&mut self) -> u64 {
         std::mem::take(&mut self.dropped)
     }
+}
+
+/// A frame's buffer for the next; at most [`MAX_HELD`] exist.
+fn reuse(frame: &mut Vec<u8>) -> Vec<u8> {
+    frame.clear();
+    std::mem::take(frame)
 }
 
 #[cfg(test)]
