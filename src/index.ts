@@ -13,13 +13,22 @@
  * @packageDocumentation
  */
 import { type Client, connect as connectClient, currentPaths } from './api/index.js';
-import type { ContainerSummary, LogRecord } from './api/types.js';
+import type { ContainerSummary, Faults, LogRecord } from './api/types.js';
 import { completeSpec, findDaemonScript, findLauncher, startDaemonProcess, startDetached } from './launch/index.js';
 import { guestEnvironment } from './model/environment.js';
+import { NO_FAULTS, parseFaults } from './model/fault-spec.js';
 import { parseHostAccess } from './model/host-access.js';
 import { parsePortSpec } from './model/port-spec.js';
 
-export type { ContainerStatus, ContainerSummary, DaemonInfo, LogRecord, WaitResult } from './api/types.js';
+export type {
+  ContainerStatus,
+  ContainerSummary,
+  DaemonInfo,
+  FaultSpec,
+  Faults,
+  LogRecord,
+  WaitResult,
+} from './api/types.js';
 export { type ErrorCode, UnetError } from './model/errors.js';
 export type { PublishedPort } from './model/port-list.js';
 
@@ -40,6 +49,8 @@ export interface RunOptions {
   readonly mtu?: number;
   /** Ports of the host's loopback to open, `5432,6379`, or `all`. */
   readonly hostAccess?: string;
+  /** A bad link, in the words of `--fault`: `['delay=50ms,loss=1%', 'egress:rate=10mbit']`. */
+  readonly faults?: readonly string[];
   /** Remove the container when it has ended. */
   readonly autoRemove?: boolean;
 }
@@ -72,7 +83,7 @@ export class Unet {
       mtu: options.mtu ?? null,
       hostAccess: { all, ports: [...ports] },
       offload: true,
-      faults: null,
+      faults: options.faults === undefined ? null : { ...NO_FAULTS, ...parseFaults(options.faults) },
     });
     const environment = guestEnvironment(process.env, launch.hostname, options.env ?? {}, false);
     try {
@@ -109,6 +120,19 @@ export class Unet {
   /** Removes a container that has ended; with `force` kills one that runs. */
   rm(ref: string, { force = false } = {}): Promise<void> {
     return this.#client.remove(ref, force);
+  }
+
+  /**
+   * Makes the link of a running container bad, in the words of `unet fault`: `delay=50ms,loss=1%`, `egress:rate=10mbit`, `partition`,
+   * `none`. A direction that is not named stays as it is. Gives what stands then.
+   */
+  async setFaults(ref: string, ...specs: string[]): Promise<Faults> {
+    return this.#client.setFaults(ref, parseFaults(specs));
+  }
+
+  /** The same for what two running containers say to one another; `egress` is from `ref` to `peer`. */
+  async setFaultsBetween(ref: string, peer: string, ...specs: string[]): Promise<Faults> {
+    return this.#client.setFaultsBetween(ref, peer, parseFaults(specs));
   }
 
   /** Waits for a container's end and gives its exit status, 128 + N when signal N ended it. */

@@ -22,6 +22,10 @@ export declare class Stack {
   expectEndpoint(spec: EndpointSpec): void
   /** Closes the endpoint's TAP, flows and published ports. Dropping what is not there is no error. */
   dropEndpoint(id: string): void
+  /** What an endpoint's link does to frames from now on, whatever it did before. */
+  setFaults(endpoint: string, spec: FaultsSpec): void
+  /** The same for frames from `a` to `b` (egress) and from `b` to `a` (ingress), and for no others. */
+  setFaultsBetween(a: string, b: string, spec: FaultsSpec): void
   /** Lets the command start. */
   release(id: string): void
   /** Has the launcher print `unet: MESSAGE` and end with status 125. */
@@ -55,7 +59,8 @@ export interface EndpointSpec {
   hostAccessAll: boolean
   /** These ports do. */
   hostAccessPorts: Array<number>
-  faults?: FaultSpec
+  /** Absent: none. */
+  faults?: FaultsSpec
 }
 
 /** Counters of one endpoint; rx and tx as the guest sees them. */
@@ -72,11 +77,26 @@ export interface EndpointStats {
   flows: number
 }
 
-/** Shares of frames (0 to 1) to lose, to send twice, to send late, in each direction. */
+/** What one direction of a link does to frames. */
 export interface FaultSpec {
+  /** Shares of frames, 0 to 1: to lose (1: the link is cut), to send twice, to send late. */
   loss: number
   duplicate: number
   reorder: number
+  /** Microseconds, one way, up to 60 seconds. */
+  delayUs: number
+  /** Microseconds, plus or minus; not more than the delay. */
+  jitterUs: number
+  /** Bits a second, of Ethernet frames; 0: no limit. */
+  rateBits: number
+}
+
+/** Both directions; null: nothing is done to it. */
+export interface FaultsSpec {
+  /** From the guest. */
+  egress: FaultSpec | null
+  /** Towards it. */
+  ingress: FaultSpec | null
 }
 
 /** Takes the lock on `path` (created 0600 when absent), or answers null when another process holds it. */

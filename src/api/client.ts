@@ -1,7 +1,9 @@
+import type { FaultChange, Faults } from '../model/fault-spec.js';
 import { HttpOverUnix } from './http.js';
 import { readLines } from './lines.js';
 import { routes } from './routes.js';
 import type {
+  ContainerFaults,
   ContainerSummary,
   CreateContainer,
   CreatedContainer,
@@ -84,6 +86,25 @@ export class Client {
       query: { until, launcherEnded: String(launcherEnded) },
       ...(timeout === undefined ? {} : { timeout }),
     });
+  }
+
+  /** What stands. */
+  faults(ref: string): Promise<ContainerFaults> {
+    return this.#http.json('GET', routes.containerFaults(ref));
+  }
+
+  /** Makes a running container's link bad, or good again; says what stands then. */
+  setFaults(ref: string, change: FaultChange): Promise<Faults> {
+    return this.#http.json('PATCH', routes.containerFaults(ref), { body: change });
+  }
+
+  faultsBetween(ref: string, peer: string): Promise<Faults> {
+    return this.#http.json('GET', routes.faultsBetween(ref, peer));
+  }
+
+  /** The same for what two running containers say to one another: `egress` is from `ref` to `peer`. */
+  setFaultsBetween(ref: string, peer: string, change: FaultChange): Promise<Faults> {
+    return this.#http.json('PATCH', routes.faultsBetween(ref, peer), { body: change });
   }
 
   /** Output records in order; with `follow` until the container ends. */

@@ -19,9 +19,11 @@ export const routes = {
   containerStop: (ref: string) => `${base}/containers/${segment(ref)}/stop`,
   containerWait: (ref: string) => `${base}/containers/${segment(ref)}/wait`,
   containerLogs: (ref: string) => `${base}/containers/${segment(ref)}/logs`,
+  containerFaults: (ref: string) => `${base}/containers/${segment(ref)}/faults`,
+  faultsBetween: (ref: string, peer: string) => `${base}/containers/${segment(ref)}/faults/${segment(peer)}`,
 } as const;
 
-/** `:ref` stays as it is: it is the pattern that the server registers. */
+/** `:ref` and `:peer` stay as they are: they are the patterns that the server registers. */
 function segment(ref: string): string {
-  return ref === ':ref' ? ref : encodeURIComponent(ref);
+  return ref === ':ref' || ref === ':peer' ? ref : encodeURIComponent(ref);
 }

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { MAX_DELAY_US, MAX_RATE_BITS } from '../model/fault-spec.js';
 import { MAX_HOST_ACCESS_PORTS } from '../model/host-access.js';
 import { isHostname, MAX_MTU, MIN_MTU } from '../model/limits.js';
 
@@ -17,7 +18,21 @@ const noNul = v.check((text: string) => !text.includes('\0'), 'must not contain 
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max), noNul);
 const port = (min: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(65_535));
 
-const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const upTo = (max: number) => v.pipe(v.number(), v.minValue(0), v.maxValue(max));
+
+/** What one direction of a link does to frames. */
+export const faultSchema = v.pipe(
+  v.strictObject({
+    loss: upTo(1),
+    duplicate: upTo(1),
+    reorder: upTo(1),
+    delayUs: upTo(MAX_DELAY_US),
+    jitterUs: upTo(MAX_DELAY_US),
+    rateBits: upTo(MAX_RATE_BITS),
+  }),
+  v.check(({ delayUs, jitterUs }) => jitterUs <= delayUs, 'must not have more jitter than delay'),
+);
+export const faultsSchema = v.strictObject({ egress: v.nullable(faultSchema), ingress: v.nullable(faultSchema) });
 
 const portRequest = v.strictObject({
   hostAddress: v.nullable(v.pipe(v.string(), v.ip())),
@@ -60,7 +75,7 @@ export const createContainerSchema = v.strictObject({
     ports: v.pipe(v.array(port(1)), v.maxLength(MAX_HOST_ACCESS_PORTS)),
   }),
   offload: v.boolean(),
-  faults: v.nullable(v.strictObject({ loss: share, duplicate: share, reorder: share })),
+  faults: v.nullable(faultsSchema),
 });
 export type CreateContainer = v.InferOutput<typeof createContainerSchema>;
 
@@ -87,6 +102,8 @@ export const logsQuerySchema = v.strictObject({
 export const stopSchema = v.strictObject({
   timeoutSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_STOP_SECONDS)),
 });
+/** A direction that is absent stays as it is. */
+export const faultChangeSchema = v.partial(faultsSchema);
 export const daemonStopSchema = v.strictObject({
   /** Stop the running containers first. */
   all: v.boolean(),

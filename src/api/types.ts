@@ -1,7 +1,9 @@
 import type { ErrorCode } from '../model/errors.js';
+import type { Faults } from '../model/fault-spec.js';
 import type { LaunchSpec } from '../model/launch-spec.js';
 import type { PublishedPort } from '../model/port-list.js';
 
+export type { FaultChange, FaultSpec, Faults } from '../model/fault-spec.js';
 export type { CreateContainer } from './schemas.js';
 
 /**
@@ -42,6 +44,11 @@ export interface CreatedContainer {
   readonly name: string;
   readonly launch: Omit<LaunchSpec, 'env'>;
   readonly warnings: readonly string[];
+}
+
+/** The bad links of a container, its own and those to others. */
+export interface ContainerFaults extends Faults {
+  readonly between: readonly (Faults & { readonly name: string })[];
 }
 
 export interface WaitResult {

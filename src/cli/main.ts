@@ -3,6 +3,7 @@ import { EXIT_OWN_FAILURE } from '../launch/index.js';
 import { messageOf, UnetError } from '../model/errors.js';
 import { addDaemon } from './commands/daemon.js';
 import { addDoctor } from './commands/doctor.js';
+import { addFault } from './commands/fault.js';
 import { addLogs } from './commands/logs.js';
 import { addPs } from './commands/ps.js';
 import { addRm } from './commands/rm.js';
@@ -55,6 +56,7 @@ function buildProgram(context: Context, verb: { name: string }, done: (status: n
   addLogs(program, context);
   addStop(program, context, done);
   addRm(program, context, done);
+  addFault(program, context);
   addDoctor(program, context, done);
   addDaemon(program, context, done);
   addVersion(program, context);

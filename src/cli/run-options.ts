@@ -4,7 +4,7 @@ import type { CreateContainer } from '../api/types.js';
 import { parseContainerName } from '../model/container-name.js';
 import { type Environment, parseEnvFile, parseEnvOption } from '../model/environment.js';
 import { messageOf, UnetError, usageError } from '../model/errors.js';
-import { parseFaults } from '../model/fault-spec.js';
+import { NO_FAULTS, parseFaults } from '../model/fault-spec.js';
 import { mergeHostAccess, NO_HOST_ACCESS, parseHostAccess } from '../model/host-access.js';
 import { parseHostname, parseMtu } from '../model/limits.js';
 import { parsePortSpec, requireCarried } from '../model/port-spec.js';
@@ -27,7 +27,7 @@ export interface RunOptions {
   readonly mtu?: string;
   readonly hostAccess?: readonly string[];
   readonly offload: string;
-  readonly fault?: string;
+  readonly fault?: readonly string[];
   readonly net: string;
 }
 
@@ -64,7 +64,7 @@ export function readRunOptions(options: RunOptions, argv: readonly string[], con
     mtu: options.mtu === undefined ? null : parseMtu(options.mtu),
     hostAccess: readHostAccess(options.hostAccess ?? []),
     offload: oneOf('--offload', options.offload, ['on', 'off']) === 'on',
-    faults: options.fault === undefined ? null : parseFaults(options.fault),
+    faults: options.fault === undefined ? null : { ...NO_FAULTS, ...parseFaults(options.fault) },
   };
 }
 

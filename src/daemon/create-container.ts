@@ -54,7 +54,7 @@ export async function createContainer(
 
 /** The engine's view of a container; also when it is announced again to a new engine. */
 export function endpointSpec(record: ContainerRecord): EndpointSpec {
-  const { id, network, lease, ticket, request } = record;
+  const { id, network, lease, ticket, request, faults } = record;
   return {
     id,
     network: network.name,
@@ -64,7 +64,7 @@ export function endpointSpec(record: ContainerRecord): EndpointSpec {
     mtu: network.mtu,
     hostAccessAll: request.hostAccess.all,
     hostAccessPorts: [...request.hostAccess.ports],
-    ...(request.faults && { faults: request.faults }),
+    ...(faults && { faults }),
   };
 }
 
@@ -87,6 +87,8 @@ function reserve(house: House, request: CreateContainer): Container {
     lease: network.pool.lease(),
     search: [...house.hostResolvConf().search],
     published: [],
+    faults: request.faults,
+    faultsTo: {},
     device: null,
     supervisor: null,
     pid: null,

@@ -61,7 +61,7 @@ export class Ending {
   }
 
   #giveBack(container: Container): void {
-    const { engine, ports, network } = this.#house;
+    const { engine, ports, network, registry } = this.#house;
     const { record } = container;
     container.clearTimer();
     container.attached = false;
@@ -70,6 +70,9 @@ export class Ending {
     if (record.lease) network.pool.free(record.lease.address);
     record.lease = null;
     record.published = [];
+    record.faults = null;
+    record.faultsTo = {};
+    for (const other of registry.all()) delete other.record.faultsTo[container.id];
     record.supervisor = null;
     record.pid = null;
     container.releaseIdle?.();

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { createContainerSchema } from '../api/schemas.js';
+import { createContainerSchema, faultSchema, faultsSchema } from '../api/schemas.js';
 import { isContainerId } from '../model/container-id.js';
 
 /**
@@ -31,6 +31,10 @@ export const recordSchema = v.strictObject({
       protocol: v.picklist(['tcp', 'udp']),
     }),
   ),
+  /** What its link does now; `request.faults` is what it began with. */
+  faults: v.optional(v.nullable(faultsSchema), null),
+  /** What happens to frames from it to others, by their ids. */
+  faultsTo: v.optional(v.record(v.string(), faultSchema), {}),
   device: v.nullable(v.string()),
   supervisor: v.nullable(v.strictObject({ pid: v.number(), startTime: v.string() })),
   pid: v.nullable(v.number()),

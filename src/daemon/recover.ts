@@ -1,6 +1,7 @@
 import { Container } from './container.js';
 import type { Ending } from './ending.js';
 import type { EndpointEvents } from './endpoint-events.js';
+import { announceFaults } from './faults.js';
 import type { House } from './house.js';
 import type { LoadedState } from './state-store.js';
 
@@ -48,6 +49,7 @@ export async function recover(
     if (record.phase === 'created') await ending.undo(container, 'the daemon ended before it started');
     else events.expectAgain(container);
   }
+  announceFaults(house);
 }
 
 /** After the engine was replaced: all live endpoints are new to it. */
@@ -55,4 +57,5 @@ export function announceAll(house: House, events: EndpointEvents): void {
   for (const container of house.registry.all()) {
     if (container.live) events.expectAgain(container);
   }
+  announceFaults(house);
 }

@@ -7,6 +7,7 @@ import {
   type CreateContainer,
   createContainerSchema,
   daemonStopSchema,
+  faultChangeSchema,
   listQuerySchema,
   logsQuerySchema,
   removeQuerySchema,
@@ -15,9 +16,11 @@ import {
 } from '../api/schemas.js';
 import type { DaemonInfo, VersionInfo, WaitResult } from '../api/types.js';
 import { UnetError } from '../model/errors.js';
+import type { FaultChange } from '../model/fault-spec.js';
 import type { Container } from './container.js';
 import { createContainer } from './create-container.js';
 import type { Ending } from './ending.js';
+import { changeFaults, changeFaultsBetween, faultsBetween, faultsOf } from './faults.js';
 import type { House } from './house.js';
 import { openOutputLog, readOutputLog } from './output-log.js';
 import { removeContainer, stopContainer } from './stop-container.js';
@@ -38,11 +41,13 @@ const STOP_SECONDS = 10;
 
 interface RefParams {
   readonly ref: string;
+  readonly peer: string;
 }
 
 /** The control API. What a path means to a client stands in api/client.ts. */
 export function addRoutes(app: FastifyInstance, { house, ending, version, facts, shutdown }: RouteDependencies): void {
   const find = (request: FastifyRequest): Container => house.registry.resolve((request.params as RefParams).ref);
+  const findPeer = (request: FastifyRequest): Container => house.registry.resolve((request.params as RefParams).peer);
 
   app.get(routes.version, (): VersionInfo => ({ version, apiVersion: API_VERSION, pid: process.pid }));
 
@@ -93,6 +98,18 @@ export function addRoutes(app: FastifyInstance, { house, ending, version, facts,
     await container.waitFor(met, { signal: whenConnectionEnds(request) });
     return waitResult(container);
   });
+
+  app.get(routes.containerFaults(':ref'), (request) => faultsOf(house, find(request)));
+
+  app.patch(routes.containerFaults(':ref'), { schema: { body: faultChangeSchema } }, (request) =>
+    changeFaults(house, find(request), request.body as FaultChange),
+  );
+
+  app.get(routes.faultsBetween(':ref', ':peer'), (request) => faultsBetween(find(request), findPeer(request)));
+
+  app.patch(routes.faultsBetween(':ref', ':peer'), { schema: { body: faultChangeSchema } }, (request) =>
+    changeFaultsBetween(house, find(request), findPeer(request), request.body as FaultChange),
+  );
 
   app.get(routes.containerLogs(':ref'), { schema: { querystring: logsQuerySchema } }, async (request, reply) => {
     const { follow, tail } = request.query as v.InferOutput<typeof logsQuerySchema>;

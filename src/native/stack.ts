@@ -1,3 +1,5 @@
+import type { Faults } from '../model/fault-spec.js';
+
 /**
  * The network engine as the daemon sees it. The addon implements it, and so does the fake of the unit tests; both pass
  * the same compliance tests (test/contract). Every method throws an Error whose `code` is a `NativeErrorCode`.
@@ -11,6 +13,10 @@ export interface Stack {
   expectEndpoint(spec: EndpointSpec): void;
   /** Closes the TAP, its flows and its published ports. Idempotent. */
   dropEndpoint(id: string): void;
+  /** What an endpoint's link does to frames from now on, whatever it did before. Throws EINVAL for what is out of range. */
+  setFaults(endpoint: string, spec: Faults): void;
+  /** The same for frames from `a` to `b` (egress) and from `b` to `a` (ingress), and for no others. */
+  setFaultsBetween(a: string, b: string, spec: Faults): void;
   /** "Go": the launcher may start the command. */
   release(id: string): void;
   /** The launcher prints `unet: <message>` and ends with 125. */
@@ -52,8 +58,8 @@ export interface EndpointSpec {
   readonly hostAccessAll: boolean;
   /** Ports on the gateway's address that open flows to the host's loopback. */
   readonly hostAccessPorts: number[];
-  /** Faults on purpose, in each direction; absent: none. */
-  readonly faults?: { readonly loss: number; readonly duplicate: number; readonly reorder: number };
+  /** Faults on purpose; absent: none. */
+  readonly faults?: Faults;
 }
 
 export interface PublishSpec {

@@ -1,13 +1,13 @@
 //! Networks and endpoints by the names that the owner gave them, from "expected" to "attached" to gone.
 
 use crate::error::EngineError;
+use crate::faults::FaultsSpec;
 use crate::handoff::Device;
 use crate::ports::{LauncherId, ListenerId};
 use crate::run::Loop;
 use crate::tap::Tap;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
-use unet_core::fault::Faults;
 use unet_core::switch::{EndpointConfig, HostAccess, NetworkConfig};
 use unet_core::wire::ethernet::Mac;
 use unet_core::{BindingId, Capabilities, EndpointId, NetworkId};
@@ -40,7 +40,7 @@ pub struct EndpointSpec {
     pub mac: [u8; 6],
     pub mtu: u16,
     pub host_access: HostAccess,
-    pub faults: Faults,
+    pub faults: FaultsSpec,
 }
 
 /// What the engine knows of one endpoint.
@@ -50,7 +50,6 @@ pub(crate) struct Endpoint {
     pub(crate) network: String,
     pub(crate) address: Ipv4Addr,
     pub(crate) ticket: String,
-    faults: Faults,
     pub(crate) launcher: Option<LauncherId>,
     pub(crate) listeners: Vec<ListenerId>,
     pub(crate) bindings: Vec<(crate::publish::PublishSpec, BindingId)>,
@@ -108,19 +107,18 @@ impl Loop {
         let id = self.stack.add_endpoint(config).ok_or(EngineError::Exists("address or mac"))?;
         self.names.insert(id, spec.id.clone());
         self.endpoints.insert(
-            spec.id,
+            spec.id.clone(),
             Endpoint {
                 id,
                 network: spec.network,
                 address: spec.address,
                 ticket: spec.ticket,
-                faults: spec.faults,
                 launcher: None,
                 listeners: Vec::new(),
                 bindings: Vec::new(),
             },
         );
-        Ok(())
+        self.set_faults(&spec.id, &spec.faults)
     }
 
     /// Takes everything of an endpoint back. Asking twice is no error.
@@ -140,13 +138,14 @@ impl Loop {
             self.close_dns_stream(stream);
         }
         self.ports.remove_tap(endpoint.id);
+        self.forget_faults(endpoint.id);
         self.names.remove(endpoint.id);
     }
 
     /// Puts a TAP behind an endpoint; one that stood there before is let go, and its flows with it.
     pub(crate) fn attach(&mut self, name: &str, fd: OwnedFd, device: Device) -> Result<&'static str, EngineError> {
         let endpoint = self.endpoints.get(name).ok_or(EngineError::NotFound("endpoint"))?;
-        let (id, faults) = (endpoint.id, endpoint.faults);
+        let id = endpoint.id;
         tap_io::set_nonblocking(fd.as_fd())?;
         self.detach(id);
         let capabilities = Capabilities {
@@ -155,8 +154,7 @@ impl Loop {
             tso6: device.vnet_header && device.csum && device.tso6,
             uso: device.vnet_header && device.csum && device.uso,
         };
-        let seed = self.clock.now().as_micros() ^ u64::from(u32::from(self.endpoint_address(id)));
-        let tap = Tap::new(fd, capabilities, faults, seed);
+        let tap = Tap::new(fd, capabilities);
         let name = tap.device_name();
         let source = self.ports.watch(tap.fd(), crate::ports::Source::Tap(id), Interest::Read)?;
         self.ports.taps.insert(id, (tap, source));
@@ -169,12 +167,5 @@ impl Loop {
             self.stack.end_flows(&mut self.ports, id, self.clock.now());
             self.ports.remove_tap(id);
         }
-    }
-
-    fn endpoint_address(&self, id: EndpointId) -> Ipv4Addr {
-        self.endpoints
-            .values()
-            .find(|endpoint| endpoint.id == id)
-            .map_or(Ipv4Addr::UNSPECIFIED, |endpoint| endpoint.address)
     }
 }

@@ -4,6 +4,7 @@
 use crate::endpoints::{EndpointSpec, NetworkSpec};
 use crate::error::EngineError;
 use crate::events::{Event, EventKind, EventQueue};
+use crate::faults::FaultsSpec;
 use crate::limits::{CALL_PATIENCE, DEFAULT_MAX_FLOWS, RESERVED_DESCRIPTORS};
 use crate::publish::PublishSpec;
 use crate::run::{Loop, LoopOptions};
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use unet_core::switch::HostAccess;
-use unet_sys::event::Waker;
+use unet_sys::event::{Waker, fine_timers};
 use unet_sys::{execute, signal};
 
 /// What an engine is made with.
@@ -170,6 +171,22 @@ impl Engine {
         })?
     }
 
+    /// Makes an endpoint's link bad, each direction as asked, or good again.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ESTOPPED`.
+    pub fn set_faults(&self, id: String, spec: FaultsSpec) -> Result<(), EngineError> {
+        self.call(move |engine| engine.set_faults(&id, &spec))?
+    }
+
+    /// The same for what two endpoints say to one another: `egress` is from `a` to `b`, `ingress` back.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EINVAL` when they are one, `ESTOPPED`.
+    pub fn set_faults_between(&self, a: String, b: String, spec: FaultsSpec) -> Result<(), EngineError> {
+        self.call(move |engine| engine.set_faults_between(&a, &b, &spec))?
+    }
+
     /// Lets the command start.
     ///
     /// # Errors
@@ -262,6 +279,7 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 fn keep(mut engine: Loop, mailbox: &Mailbox, events: &EventQueue) {
     // Signals are Node's business: its threads must get them.
     let _ = signal::block_all();
+    fine_timers();
     // What the loop owns is dropped below whatever state a panic left it in, and nothing else sees it again.
     let ended = catch_unwind(AssertUnwindSafe(|| engine.run()));
     // Closed before what is left of the calls is dropped, so that none comes after.

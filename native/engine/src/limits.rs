@@ -40,7 +40,7 @@ pub(crate) const LAUNCHER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long the owner waits for the loop to do what it was asked.
 pub(crate) const CALL_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a frame held back by the fault injector waits on a silent link.
-pub(crate) const FAULT_RELEASE: Duration = Duration::from_millis(3);
+/// Frames that one direction of a bad link lets go before others get their turn.
+pub(crate) const FAULT_BUDGET: usize = 512;
 /// How often housekeeping looks for what has outlived its patience.
 pub(crate) const SWEEP: Duration = Duration::from_secs(1);

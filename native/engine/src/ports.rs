@@ -4,6 +4,7 @@
 use crate::datagrams::DatagramSocket;
 use crate::dns::DnsDesk;
 use crate::error::uplink_error;
+use crate::faults::TowardsGuests;
 use crate::streams::Stream;
 use crate::tap::Tap;
 use slotmap::{Key, KeyData, SecondaryMap, SlotMap, new_key_type};
@@ -45,6 +46,8 @@ pub(crate) struct Ports {
     pub(crate) streams: SecondaryMap<FlowId, Stream>,
     pub(crate) datagrams: SecondaryMap<BindingId, DatagramSocket>,
     pub(crate) dns: DnsDesk,
+    /// None while no guest has a bad link: then faults cost this one look a frame, and no clock is read.
+    pub(crate) faults: Option<Box<TowardsGuests>>,
 }
 
 impl Ports {
@@ -56,6 +59,7 @@ impl Ports {
             streams: SecondaryMap::new(),
             datagrams: SecondaryMap::new(),
             dns: DnsDesk::default(),
+            faults: None,
         }
     }
 
@@ -104,6 +108,11 @@ impl Ports {
         }
     }
 
+    /// To the guest's TAP, past all faults.
+    pub(crate) fn write(&mut self, endpoint: EndpointId, vnet: &Vnet, header: &[u8], payload: &[u8]) -> bool {
+        self.taps.get_mut(endpoint).is_some_and(|(tap, _)| tap.transmit(vnet, header, payload))
+    }
+
     fn open_stream(&mut self, flow: FlowId, target: Target) -> io::Result<Started> {
         match target {
             Target::Address(address) => {
@@ -143,7 +152,17 @@ impl Device for Ports {
     }
 
     fn transmit(&mut self, endpoint: EndpointId, vnet: &Vnet, header: &[u8], payload: &[u8]) -> bool {
-        self.taps.get_mut(endpoint).is_some_and(|(tap, _)| tap.transmit(vnet, header, payload))
+        if let Some(link) = self.faults.as_mut().and_then(|faults| faults.towards(endpoint)) {
+            return link.offer(vnet, header, payload);
+        }
+        self.write(endpoint, vnet, header, payload)
+    }
+
+    fn forward(&mut self, from: EndpointId, to: EndpointId, vnet: &Vnet, header: &[u8], payload: &[u8]) -> bool {
+        if let Some(link) = self.faults.as_mut().and_then(|faults| faults.between(from, to)) {
+            return link.offer(vnet, header, payload);
+        }
+        self.transmit(to, vnet, header, payload)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::events::{EventKind, EventQueue};
 use crate::faults::give;
 use crate::handle::Mailbox;
 use crate::handoff::{Launcher, bind_handoff};
-use crate::limits::{ENDPOINT_SHARE, FAULT_RELEASE, SWEEP, TAP_BUDGET};
+use crate::limits::{ENDPOINT_SHARE, SWEEP, TAP_BUDGET};
 use crate::ports::{DnsStreamId, LauncherId, ListenerId, Ports, Source};
 use crate::publish::{Listener, reserve};
 use crate::tap::FRAME_BUFFER;
@@ -19,7 +19,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use unet_core::{DropReason, EndpointId, FlowId, Instant, NetworkId, Stack, StackConfig};
+use unet_core::fault::BadLink;
+use unet_core::{EndpointId, FlowId, Instant, NetworkId, Stack, StackConfig};
 use unet_sys::event::{Interest, Poller, Ready};
 use unet_sys::{namespace, tap_io};
 
@@ -36,6 +37,8 @@ pub(crate) struct Loop {
     pub(crate) networks: HashMap<String, NetworkId>,
     pub(crate) endpoints: HashMap<String, Endpoint>,
     pub(crate) names: SecondaryMap<EndpointId, String>,
+    /// Bad links behind TAPs; empty unless asked for.
+    pub(crate) faults_from_guests: SecondaryMap<EndpointId, BadLink>,
     // An entry is made before its descriptor is watched, because the event carries the entry's key.
     pub(crate) launchers: SlotMap<LauncherId, io::Result<Launcher>>,
     pub(crate) listeners: SlotMap<ListenerId, Option<Listener>>,
@@ -83,6 +86,7 @@ impl Loop {
             networks: HashMap::new(),
             endpoints: HashMap::new(),
             names: SecondaryMap::new(),
+            faults_from_guests: SecondaryMap::new(),
             launchers: SlotMap::with_key(),
             listeners: SlotMap::with_key(),
             reserve: Some(reserve()?),
@@ -113,12 +117,13 @@ impl Loop {
             self.dispatch(event);
         }
         self.ready = ready;
-        self.release_held_frames();
+        self.release_from_guests();
         let now = self.clock.now();
         if self.stack.next_timeout().is_some_and(|at| at <= now) {
             self.stack.on_timeout(&mut self.ports, now);
         }
         self.stack.flush(&mut self.ports, now);
+        self.release_towards_guests();
         self.pass_questions_on();
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
@@ -134,8 +139,8 @@ impl Loop {
         let now = self.clock.now();
         let mut limit = self.stack.next_timeout().map(|at| at.since(now));
         let mut at_most = |wait: Duration| limit = Some(limit.map_or(wait, |limit| limit.min(wait)));
-        if self.ports.taps.values().any(|(tap, _)| tap.holds_frames()) {
-            at_most(FAULT_RELEASE);
+        if let Some(at) = self.next_release() {
+            at_most(at.since(now));
         }
         let waiting_for_tickets = self.launchers.len() > self.endpoints.len();
         if !self.ports.dns.is_idle() || waiting_for_tickets {
@@ -163,6 +168,7 @@ impl Loop {
 
     fn on_tap(&mut self, endpoint: EndpointId) {
         let now = self.clock.now();
+        let is_faulty = self.faults_from_guests.contains_key(endpoint);
         for _ in 0..TAP_BUDGET {
             let Some((tap, _)) = self.ports.taps.get_mut(endpoint) else { return };
             let len = match tap_io::read(tap.fd(), &mut self.frame) {
@@ -177,11 +183,11 @@ impl Loop {
                     return;
                 }
             };
-            if tap.from_guest.is_some() {
-                self.take_through_faults(endpoint, len, now);
+            let has_header = tap.capabilities.vnet;
+            if is_faulty {
+                self.take_through_faults(endpoint, len, has_header);
                 continue;
             }
-            let has_header = tap.capabilities.vnet;
             let Some(bytes) = self.frame.get(..len) else { return };
             give(&mut self.stack, &mut self.ports, endpoint, has_header, bytes, now);
         }
@@ -231,9 +237,5 @@ impl Loop {
             self.close_dns_stream(id);
         }
         self.sweep_launchers();
-        let dropped: u64 = self.ports.taps.values_mut().map(|(tap, _)| tap.take_dropped()).sum();
-        for _ in 0..dropped {
-            self.stack.count_drop(DropReason::FaultInjected);
-        }
     }
 }

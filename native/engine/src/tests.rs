@@ -3,6 +3,7 @@
 
 use crate::endpoints::{EndpointSpec, NetworkSpec};
 use crate::events::{EventKind, EventQueue};
+use crate::faults::FaultsSpec;
 use crate::handle::{Engine, EngineOptions, Mailbox};
 use crate::ports::Source;
 use crate::publish::{Protocol, PublishSpec};
@@ -16,7 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant as Clock};
 use unet_core::Capabilities;
-use unet_core::fault::Faults;
 use unet_core::switch::HostAccess;
 use unet_core::testing::frames::{SeenSegment, TestSegment, Wiring, parse_tcp};
 use unet_core::wire::ethernet::Mac;
@@ -79,7 +79,7 @@ impl Bench {
                 mac: GUEST_MAC.0,
                 mtu: 1500,
                 host_access: HostAccess::All,
-                faults: Faults::default(),
+                faults: FaultsSpec::default(),
             })
             .unwrap();
         // A datagram socket keeps frames apart as a TAP does.
@@ -87,7 +87,7 @@ impl Bench {
         ours.set_nonblocking(true).unwrap();
         guest.set_nonblocking(true).unwrap();
         let id = engine.endpoints["guest"].id;
-        let tap = Tap::new(ours.into(), Capabilities::default(), Faults::default(), 1);
+        let tap = Tap::new(ours.into(), Capabilities::default());
         let source = engine.ports.watch(tap.fd(), Source::Tap(id), Interest::Read).unwrap();
         engine.ports.taps.insert(id, (tap, source));
         Self { engine, events, guest: guest.into(), backlog: Vec::new(), directory }

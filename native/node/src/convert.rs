@@ -1,7 +1,11 @@
 //! From JavaScript's values to the engine's, with an error that names the field.
 
+use crate::stack::{FaultSpec, FaultsSpec};
 use napi::{Error, Status};
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU64;
+use std::time::Duration;
+use unet_engine as engine;
 use unet_engine::EngineError;
 
 /// An `Error` whose `code` is one of the table: EINVAL, ENOENT, EEXIST, EADDRINUSE, EACCES, EADDRNOTAVAIL, EMFILE, EIO, ESTOPPED.
@@ -75,9 +79,80 @@ pub(crate) fn number(counter: u64) -> f64 {
     counter as f64
 }
 
+/// Longest delay that a link can be given, in microseconds.
+const MAX_DELAY_US: f64 = 60_000_000.0;
+/// Fastest rate, in bits a second: beyond it a frame takes less than a nanosecond.
+const MAX_RATE_BITS: f64 = 1e13;
+
+pub(crate) fn faults(spec: &FaultsSpec) -> Result<engine::FaultsSpec> {
+    let one = |spec: &Option<FaultSpec>| spec.as_ref().map_or(Ok(engine::FaultSpec::default()), fault);
+    Ok(engine::FaultsSpec { egress: one(&spec.egress)?, ingress: one(&spec.ingress)? })
+}
+
+fn fault(spec: &FaultSpec) -> Result<engine::FaultSpec> {
+    let share = |value: f64, what| (0.0..=1.0).contains(&value).then_some(value).ok_or_else(|| invalid(what));
+    let shares = engine::Faults {
+        loss: share(spec.loss, "loss: 0 to 1")?,
+        duplicate: share(spec.duplicate, "duplicate: 0 to 1")?,
+        reorder: share(spec.reorder, "reorder: 0 to 1")?,
+    };
+    if !(0.0..=MAX_DELAY_US).contains(&spec.delay_us) {
+        return Err(invalid("delayUs: 0 to 60000000"));
+    }
+    if !(0.0..=spec.delay_us).contains(&spec.jitter_us) {
+        return Err(invalid("jitterUs: 0 to delayUs"));
+    }
+    if !(0.0..=MAX_RATE_BITS).contains(&spec.rate_bits) {
+        return Err(invalid("rateBits: 0 to 10000000000000"));
+    }
+    Ok(engine::FaultSpec {
+        shares,
+        delay: Duration::from_micros(whole(spec.delay_us)),
+        jitter: Duration::from_micros(whole(spec.jitter_us)),
+        rate: NonZeroU64::new(whole(spec.rate_bits)),
+    })
+}
+
+/// A number that was found not to be negative, without what comes behind the point.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "ranges are checked before")]
+fn whole(value: f64) -> u64 {
+    value as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn faults_within_their_ranges() {
+        let good = FaultSpec {
+            loss: 0.01,
+            duplicate: 0.0,
+            reorder: 1.0,
+            delay_us: 5000.0,
+            jitter_us: 5000.0,
+            rate_bits: 64_000.0,
+        };
+        let read = fault(&good).unwrap();
+        assert_eq!(
+            (read.shares.loss, read.delay, read.rate),
+            (0.01, Duration::from_millis(5), NonZeroU64::new(64_000))
+        );
+        for bad in [
+            FaultSpec { loss: 1.01, ..good },
+            FaultSpec { loss: f64::NAN, ..good },
+            FaultSpec { duplicate: -0.1, ..good },
+            FaultSpec { delay_us: 60_000_001.0, ..good },
+            FaultSpec { delay_us: f64::NAN, ..good },
+            FaultSpec { jitter_us: 5001.0, ..good },
+            FaultSpec { rate_bits: -1.0, ..good },
+            FaultSpec { rate_bits: f64::INFINITY, ..good },
+        ] {
+            assert!(fault(&bad).is_err());
+        }
+        let both = faults(&FaultsSpec { egress: None, ingress: Some(good) }).unwrap();
+        assert!(both.egress.is_none() && both.ingress == read);
+    }
 
     #[test]
     fn addresses_and_what_is_none() {

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use unet_engine as engine;
-use unet_engine::{Engine, EngineError, EngineOptions, Faults, HostAccess, Protocol};
+use unet_engine::{Engine, EngineError, EngineOptions, HostAccess, Protocol};
 
-use crate::convert::{Result, failed, invalid, ip, ipv4, mac, number, port, subnet};
+use crate::convert::{Result, failed, faults, invalid, ip, ipv4, mac, number, port, subnet};
 use crate::events::StackEvent;
 
 /// What a stack is made with.
@@ -33,12 +33,28 @@ pub struct NetworkSpec {
     pub mtu: u32,
 }
 
-/// Shares of frames (0 to 1) to lose, to send twice, to send late, in each direction.
+/// What one direction of a link does to frames.
 #[napi(object)]
 pub struct FaultSpec {
+    /// Shares of frames, 0 to 1: to lose (1: the link is cut), to send twice, to send late.
     pub loss: f64,
     pub duplicate: f64,
     pub reorder: f64,
+    /// Microseconds, one way, up to 60 seconds.
+    pub delay_us: f64,
+    /// Microseconds, plus or minus; not more than the delay.
+    pub jitter_us: f64,
+    /// Bits a second, of Ethernet frames; 0: no limit.
+    pub rate_bits: f64,
+}
+
+/// Both directions; null: nothing is done to it.
+#[napi(object, use_nullable = true)]
+pub struct FaultsSpec {
+    /// From the guest.
+    pub egress: Option<FaultSpec>,
+    /// Towards it.
+    pub ingress: Option<FaultSpec>,
 }
 
 /// An endpoint to expect: whoever shows the ticket may hand over its TAP.
@@ -56,7 +72,8 @@ pub struct EndpointSpec {
     pub host_access_all: bool,
     /// These ports do.
     pub host_access_ports: Vec<u32>,
-    pub faults: Option<FaultSpec>,
+    /// Absent: none.
+    pub faults: Option<FaultsSpec>,
 }
 
 /// A port of the host that opens flows to a guest.
@@ -175,18 +192,7 @@ impl Stack {
             let ports = spec.host_access_ports.iter().map(|&number| port(number, "host access port"));
             HostAccess::Ports(ports.collect::<Result<_>>()?)
         };
-        let faults = match spec.faults {
-            None => Faults::default(),
-            Some(faults) => {
-                let share =
-                    |value: f64| (0.0..=1.0).contains(&value).then_some(value).ok_or_else(|| invalid("faults: 0 to 1"));
-                Faults {
-                    loss: share(faults.loss)?,
-                    duplicate: share(faults.duplicate)?,
-                    reorder: share(faults.reorder)?,
-                }
-            }
-        };
+        let faults = spec.faults.as_ref().map_or(Ok(engine::FaultsSpec::default()), faults)?;
         let spec = engine::EndpointSpec {
             id: spec.id,
             network: spec.network,
@@ -204,6 +210,20 @@ impl Stack {
     #[napi(catch_unwind)]
     pub fn drop_endpoint(&self, id: String) -> Result<()> {
         self.engine()?.drop_endpoint(id).map_err(|error| failed(&error))
+    }
+
+    /// What an endpoint's link does to frames from now on, whatever it did before.
+    #[napi(catch_unwind)]
+    pub fn set_faults(&self, endpoint: String, spec: FaultsSpec) -> Result<()> {
+        let spec = faults(&spec)?;
+        self.engine()?.set_faults(endpoint, spec).map_err(|error| failed(&error))
+    }
+
+    /// The same for frames from `a` to `b` (egress) and from `b` to `a` (ingress), and for no others.
+    #[napi(catch_unwind)]
+    pub fn set_faults_between(&self, a: String, b: String, spec: FaultsSpec) -> Result<()> {
+        let spec = faults(&spec)?;
+        self.engine()?.set_faults_between(a, b, spec).map_err(|error| failed(&error))
     }
 
     /// Lets the command start.

@@ -54,7 +54,11 @@ export function addRun(program: Command, context: Context, done: (status: number
       collect,
     )
     .option('--offload <on|off>', 'off: plain frames, to find out whether offloads are to blame', 'on')
-    .option('--fault <faults>', 'a bad link, each way: loss=PERCENT%,reorder=PERCENT%,duplicate=PERCENT%')
+    .option(
+      '--fault <spec>',
+      "a bad link: delay=50ms,jitter=5ms,loss=1%,rate=10mbit ... (see 'unet fault --help')",
+      collect,
+    )
     .option('--net, --network <network>', 'network to join; so far only the default one, bridge', 'bridge')
     .addHelpText('after', HELP_AFTER)
     .action(async (argv: string[], options: RunOptions & { network: string }) => {
