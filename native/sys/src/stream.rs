@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, SockaddrStorage, accept4, bind, connect, getpeername,
-    getsockname, getsockopt, listen, recv, send, setsockopt, shutdown, socket, socketpair, sockopt,
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, SockaddrLike, SockaddrStorage, bind, connect, getsockname,
+    getsockopt, listen, recv, send, setsockopt, shutdown, socket, socketpair, sockopt,
 };
 
 fn family(address: &SocketAddr) -> AddressFamily {
@@ -56,6 +56,8 @@ pub fn listen_on(address: SocketAddr, backlog: i32) -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let fd = socket(family(&address), SockType::Stream, flags, None)?;
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    // Accepted sockets inherit these: no call for each of them.
+    prepare(fd.as_fd());
     if address.is_ipv6() {
         setsockopt(&fd, sockopt::Ipv6V6Only, &true)?;
     }
@@ -66,13 +68,21 @@ pub fn listen_on(address: SocketAddr, backlog: i32) -> io::Result<OwnedFd> {
 
 /// Takes one waiting connection, non-blocking, with its peer's address.
 pub fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
-    let raw = accept4(listener.as_raw_fd(), SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC)?;
+    // nix's accept4 does not tell the peer's address, and asking for it is another call, which fails for a caller that has reset.
+    // SAFETY: all bytes zero are a valid sockaddr_storage (family AF_UNSPEC).
+    let mut address: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut len = libc::socklen_t::try_from(size_of_val(&address)).unwrap_or(0);
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: `address` and `len` live through the call, and `len` is the size of `address`, which the kernel does not exceed.
+    let raw = unsafe { libc::accept4(listener.as_raw_fd(), (&raw mut address).cast(), &raw mut len, flags) };
+    if raw < 0 {
+        return Err(io::Error::last_os_error());
+    }
     // SAFETY: accept4 returned a new descriptor that nothing else owns.
     let fd = unsafe { OwnedFd::from_raw_fd(raw) };
-    prepare(fd.as_fd());
-    // A caller that has reset already has no name any more.
-    let peer: SockaddrStorage = getpeername(fd.as_raw_fd())?;
-    let peer = to_std(&peer).ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))?;
+    // SAFETY: the kernel has filled in `len` bytes of `address`, which is as large as any address can be.
+    let peer = unsafe { SockaddrStorage::from_raw((&raw const address).cast(), Some(len)) };
+    let peer = peer.as_ref().and_then(to_std).ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))?;
     Ok((fd, peer))
 }
 
