@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
 import { describeInWorld } from '../harness/e2e.js';
 import { ADDRESS } from '../harness/layout.js';
-import { share } from '../harness/patience.js';
+import { PATIENCE, patient, share } from '../harness/patience.js';
 import { until } from '../harness/world.js';
 
 describeInWorld('the daemon', (stage) => {
@@ -30,9 +30,9 @@ describeInWorld('the daemon', (stage) => {
   });
 
   it('ends by itself when it has nothing to do, not before, and leaves no socket', async () => {
-    const env = { UNET_IDLE_SECONDS: '1' };
-    await stage.unet.ok(['run', '-d', '--name', 'busy', '--', 'sleep', '2.5'], { env });
-    await new Promise((done) => setTimeout(done, 1800));
+    const env = { UNET_IDLE_SECONDS: String(PATIENCE) };
+    await stage.unet.ok(['run', '-d', '--name', 'busy', '--', 'sleep', String(2.5 * PATIENCE)], { env });
+    await new Promise((done) => setTimeout(done, patient(1800)));
     expect(daemons()).toHaveLength(1);
     await until('it has ended', () => daemons().length === 0);
     const { stdout } = await stage.world.run('host', ['sh', '-c', 'ls "$XDG_RUNTIME_DIR"/unet | grep sock || true']);
