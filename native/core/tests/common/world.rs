@@ -19,6 +19,7 @@ pub struct World {
     /// In the order of their making; the first is made with the world.
     pub guests: Vec<(EndpointId, Wiring)>,
     pub host_access: HostAccess,
+    pub mtu: u16,
 }
 
 pub const PLAIN: Capabilities = Capabilities { vnet: false, tso4: false, tso6: false, uso: false };
@@ -39,17 +40,32 @@ impl World {
         clock: VirtualClock,
         host_access: HostAccess,
     ) -> Self {
+        Self::build(capabilities, limits, clock, host_access, MTU)
+    }
+
+    pub fn with_mtu(capabilities: Capabilities, mtu: u16) -> Self {
+        let limits = StackConfig { secret: [7; 32], max_flows: 1000, max_flows_per_endpoint: 1000 };
+        Self::build(capabilities, &limits, VirtualClock::default(), HostAccess::None, mtu)
+    }
+
+    fn build(
+        capabilities: Capabilities,
+        limits: &StackConfig,
+        clock: VirtualClock,
+        host_access: HostAccess,
+        mtu: u16,
+    ) -> Self {
         let mut stack = Stack::new(limits);
         let network = stack.add_network(NetworkConfig {
             subnet: Ipv4Addr::new(172, 17, 0, 0),
             prefix: 16,
             gateway: GATEWAY,
             gateway_mac: GATEWAY_MAC,
-            mtu: MTU,
+            mtu,
         });
         let mut io = TestIo::default();
         io.device.set_default_capabilities(capabilities);
-        let mut world = Self { stack, io, clock, network, guests: Vec::new(), host_access };
+        let mut world = Self { stack, io, clock, network, guests: Vec::new(), host_access, mtu };
         world.add_guest();
         world
     }
@@ -67,7 +83,7 @@ impl World {
                 network: self.network,
                 address: wiring.guest,
                 mac: wiring.guest_mac,
-                mtu: MTU,
+                mtu: self.mtu,
                 host_access: self.host_access.clone(),
             })
             .expect("the address is free");
@@ -141,7 +157,7 @@ impl World {
         let frames = self.io.device.drain();
         for frame in &frames {
             use unet_core::Device;
-            oracle::judge(frame, self.io.device.capabilities(frame.endpoint), usize::from(MTU));
+            oracle::judge(frame, self.io.device.capabilities(frame.endpoint), usize::from(self.mtu));
         }
         frames
     }

@@ -89,8 +89,7 @@ impl TcpFlow {
 
     /// SYN or SYN-ACK.
     pub(super) fn send_syn<I: Io>(&mut self, cx: &mut Context<'_, I>, flags: Flags, scale: Option<u8>, sack: bool) {
-        let mss = self.link.mtu.saturating_sub(40);
-        let options = Options::emit_syn(mss, scale, sack);
+        let options = Options::emit_syn(self.own_mss(), scale, sack);
         let window = self.inbox.offer_unscaled();
         let ack = if flags.has(Flags::ACK) { self.inbox.next } else { Seq(0) };
         let fields = Fields { flags, seq: self.snd_una, ack, window };

@@ -80,7 +80,7 @@ impl TcpFlow {
     }
 
     fn learn(&mut self, syn: &Segment<'_>) {
-        let most = self.link.mtu.saturating_sub(40).max(MIN_MSS);
+        let most = self.own_mss().max(MIN_MSS);
         self.peer = Peer {
             mss: syn.options.mss.unwrap_or(DEFAULT_MSS).clamp(MIN_MSS, most),
             window_scale: syn.options.window_scale,

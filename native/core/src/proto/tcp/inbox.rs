@@ -109,12 +109,14 @@ impl Inbox {
     }
 
     /// Whether the edge could move far enough to be worth an acknowledgement of its own (RFC 9293 §3.8.6.2.2). While much is still
-    /// offered it can wait for the next one that is owed anyway; so it does when the handshake is done.
+    /// offered it can wait for the next one that is owed anyway; so it does when the handshake is done. Much means that a segment
+    /// of `mss`, the largest that the guest sends, fits: a kernel with more to say than fits waits until it does, and asks by
+    /// itself only after a fifth of a second.
     pub(crate) fn worth_an_update(&self, mss: usize, short_of_memory: bool) -> bool {
         let wanted = self.wanted(short_of_memory);
         let offered = self.edge.distance_from(self.next);
-        wanted.saturating_sub(offered) >= (self.window / 2).min(len32(mss).saturating_mul(2)).max(1)
-            && offered < self.window / 4
+        let (gain, two) = (wanted.saturating_sub(offered), len32(mss).saturating_mul(2));
+        gain >= (self.window / 2).min(two).max(1) && offered < (self.window / 4).max(two)
     }
 
     /// Counts bytes in order that the socket took at once; the window doubles when half of it went through since the last time.

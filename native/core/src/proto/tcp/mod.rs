@@ -16,14 +16,22 @@
 //! sees timeouts where it should see a closed window: it would collapse its congestion window and retransmit what we already
 //! hold. The bytes are as safe here as in the socket's buffer: both die with the daemon.) Segments out of order are kept
 //! beside it within the window and reported by SACK. The window grows with the flow's use of it, so thousands of idle flows
-//! offer little and one busy flow offers [`limits::MAX_RECEIVE_WINDOW`].
+//! offer little and one busy flow offers [`limits::MAX_RECEIVE_WINDOW`], or more where the round trip is long. When all flows
+//! together hold what they may, flows whose bytes wait are offered nothing more, others little, and bytes that a socket does not
+//! take are dropped unacknowledged.
 //!
 //! *Host to guest* (`send.rs`). At most the guest's window is read from the socket, behind no header (headers are a second
 //! I/O vector), in chunks of whole segments up to 64 KiB, each sent as one super-frame. A chunk is kept in the buffer it was
 //! read into until the guest acknowledges it: no second copy. Loss detection follows RACK's idea (RFC 8985): a chunk is lost
 //! when one sent later has been delivered and a little time has passed; a probe after two round trips finds lost
-//! tails, a retransmission timeout (RFC 6298) the rest. There is no congestion window: the link is memory, and what is
-//! in flight is bounded by the guest's window and [`limits::MAX_IN_FLIGHT`].
+//! tails, a retransmission timeout (RFC 6298) the rest. Of a lost chunk only what SACK has not reported goes out again, so a
+//! guest without super-frames that missed one segment of forty-four gets that one. There is no congestion window: the link is
+//! memory, and what is in flight is bounded by the guest's window and [`limits::MAX_IN_FLIGHT`].
+//!
+//! *Nobody waits for a timer.* Stacks like this one have been seen to stall for seconds at an MTU of 65,520, where a segment is as
+//! large as a window. So: every batch of frames is acknowledged when it ends, never later; a segment towards the guest is at
+//! most half of its window; windows below a segment are used, at once where they are not crumbs; the guest is told of a window
+//! that opens before less than its own largest segment fits. `tests/tcp_pace.rs` has a receiver that does as Linux does.
 //!
 //! *Closing.* FIN is passed on when all bytes before it have been, in each direction by itself, so half-closed connections work
 //! for as long as both ends want. RST goes through as RST (by `SO_LINGER` 0 on the host's side).
@@ -31,8 +39,9 @@
 //! # Limits
 //!
 //! Timestamps and ECN are not negotiated (on this link they would cost bytes and buy nothing). Urgent data is carried
-//! in line. Path MTU towards the guest is the interface's own MTU. A flow's memory is bounded by `MAX_RECEIVE_WINDOW` +
-//! `MAX_IN_FLIGHT`, the sum over all flows by the pool ([`buffer::BufferPool`]).
+//! in line. Path MTU towards the guest is the interface's own MTU. What a flow costs stands in [`limits`], the sum over all flows is
+//! bounded by the pool ([`buffer::BufferPool`]). Where a fault injector makes the link slow, what it drops comes again, but at
+//! no lower pace: there is still no congestion window.
 
 pub(crate) mod buffer;
 mod close;
@@ -218,12 +227,17 @@ impl TcpFlow {
         [d.retransmit, d.reorder, d.persist, d.keepalive, d.linger].into_iter().flatten().min()
     }
 
-    /// Bytes of one segment towards the guest: never more than half of the largest window it ever offered. A segment that fills the
-    /// window would be acknowledged only when the guest's timer for delayed acknowledgements runs out: at an MTU of 65,520
-    /// that is 40 ms for every 64 KiB.
+    /// Bytes of one segment towards the guest: never more than half of the largest window it ever offered. A kernel acknowledges
+    /// every second full segment at once, a single one when its program has read it, or its timer for delayed
+    /// acknowledgements says so; at an MTU of 65,520 one segment could be all that a window holds.
     fn mss(&self) -> usize {
         let half = if self.max_wnd > u32::from(DEFAULT_MSS) { self.max_wnd / 2 } else { self.max_wnd };
         usize::from(self.peer.mss).min(half as usize).max(usize::from(MIN_MSS))
+    }
+
+    /// The largest segment that fits the link, as we tell the guest.
+    fn own_mss(&self) -> u16 {
+        self.link.mtu.saturating_sub(40)
     }
 
     fn in_flight(&self) -> u32 {

@@ -101,7 +101,7 @@ impl TcpFlow {
             cx.io.tcp_shutdown(self.id);
         }
         if !self.ack_due
-            && self.inbox.worth_an_update(self.mss(), cx.pool.is_full())
+            && self.inbox.worth_an_update(usize::from(self.own_mss()), cx.pool.is_full())
             && self.state == State::Established
         {
             self.ack_due = true;

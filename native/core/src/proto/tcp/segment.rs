@@ -62,8 +62,8 @@ impl TcpFlow {
             return;
         }
         let ack = segment.tcp.ack;
-        if ack.after(self.snd_nxt) {
-            // Something not sent yet (RFC 5961 §5.2).
+        if ack.after(self.snd_nxt) || self.snd_una.minus(ack) > self.max_wnd.cast_signed() {
+            // Something not sent yet, or so old that it is a guess (RFC 5961 §5.2).
             cx.drops.count(DropReason::TcpUnacceptable);
             self.correct(cx, segment);
             return;
