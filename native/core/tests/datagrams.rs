@@ -92,57 +92,6 @@ fn there_and_back() {
 }
 
 #[test]
-fn one_socket_serves_a_port_whomever_it_talks_to() {
-    let mut world = World::new(PLAIN);
-    let other: SocketAddrV4 = "198.51.100.4:99".parse().unwrap();
-    ask(&mut world, SERVER, b"a");
-    ask(&mut world, other, b"b");
-    assert_eq!(world.io.uplink.datagrams.len(), 1);
-    assert_eq!(sent(&world, 0).len(), 2);
-    assert_eq!(world.stack.flow_kinds(), [0, 2, 0]);
-    let frame = world.wiring().udp(PORT + 1, SERVER, b"c");
-    world.send(&frame);
-    assert_eq!(world.io.uplink.datagrams.len(), 2, "another port, another socket");
-}
-
-#[test]
-fn nobody_else_is_let_in() {
-    let mut world = World::new(PLAIN);
-    ask(&mut world, SERVER, b"a");
-    let binding = socket(&world, 0);
-    for stranger in ["192.0.2.7:81", "192.0.2.8:80", "127.0.0.1:80", "172.17.0.2:80"] {
-        answer(&mut world, binding, stranger.parse().unwrap(), b"x");
-    }
-    assert!(world.frames().is_empty());
-    assert_eq!(world.drops(DropReason::DatagramUnsolicited), 4);
-}
-
-#[test]
-fn a_silent_flow_ends_and_its_socket_with_the_last() {
-    let mut world = World::new(PLAIN);
-    ask(&mut world, SERVER, b"a");
-    ask(&mut world, DNS, b"a");
-    world.pass(Duration::from_secs(16));
-    assert_eq!(world.stack.flow_count(), 1, "a question to a DNS server waits no longer");
-    world.pass(Duration::from_secs(150));
-    ask(&mut world, SERVER, b"again");
-    world.pass(Duration::from_secs(170));
-    let binding = socket(&world, 0);
-    answer(&mut world, binding, SERVER.into(), b"late");
-    assert_eq!(received(&mut world).2, b"late");
-    world.pass(Duration::from_secs(170));
-    assert_eq!(world.stack.flow_count(), 1, "both directions keep it");
-    assert!(world.io.uplink.datagrams[&binding].open);
-    world.pass(Duration::from_secs(11));
-    assert!(!world.io.uplink.datagrams[&binding].open);
-    world.assert_empty();
-    answer(&mut world, binding, SERVER.into(), b"too late");
-    assert!(world.frames().is_empty());
-    ask(&mut world, SERVER, b"new");
-    assert_eq!(world.io.uplink.datagrams.len(), 2, "a new socket");
-}
-
-#[test]
 fn errors_of_the_network_reach_the_guest() {
     for (error, code) in [
         (UplinkError::Refused, Some(Unreachable::Port)),
@@ -220,7 +169,7 @@ fn a_published_port_lets_everybody_in_and_answers_from_itself() {
     // A second caller on loopback with the same port would be taken for the first.
     answer(&mut world, binding, "127.0.0.2:4000".parse().unwrap(), b"hello");
     assert!(world.frames().is_empty());
-    world.pass(Duration::from_secs(200));
+    world.pass(Duration::from_secs(301));
     assert_eq!(world.stack.flow_count(), 0);
     assert!(world.io.uplink.datagrams[&binding].open, "it stands for as long as it is published");
     answer(&mut world, binding, callers[0].parse().unwrap(), b"again");
@@ -282,6 +231,102 @@ fn several_datagrams_in_one_frame() {
     let datagram = &sent(&world, 0)[0];
     assert_eq!(datagram.segment, Some(1200));
     assert_same(&datagram.data, &data, "payload");
+}
+
+/// A frame of more than any kernel makes would be one read and thousands of sends.
+#[test]
+fn a_frame_of_too_many_datagrams_is_refused() {
+    let mut world = World::new(OFFLOAD);
+    let from = world.guest();
+    for (len, size, taken) in [(1280, 10, 1), (1281, 10, 0), (60_000, 1, 0)] {
+        let frame = world.wiring().udp(PORT, SERVER, &pattern(len, 1));
+        let checksum = Checksum::Partial { start: 34, offset: 6 };
+        let vnet = Vnet { checksum, gso: Gso::UdpL4 { size }, header_len: 42 };
+        let before = world.io.uplink.datagrams.values().map(|socket| socket.sent.len()).sum::<usize>();
+        world.inject_from(from, &vnet, &frame);
+        let after = world.io.uplink.datagrams.values().map(|socket| socket.sent.len()).sum::<usize>();
+        assert_eq!(after - before, taken, "{len} bytes by {size}");
+    }
+    assert_eq!(world.drops(DropReason::VnetMalformed), 2);
+}
+
+/// What the guest gets for a train of datagrams: payload and, of a super-frame, the size of its parts.
+fn trains(world: &mut World) -> Vec<(Vec<u8>, Option<u16>)> {
+    let mut seen = Vec::new();
+    for frame in world.frames() {
+        let (ip, body) = parse_ipv4(&frame.bytes).unwrap();
+        let verify = match frame.vnet.checksum {
+            Checksum::Complete => Verify::Checksum(ip.pseudo(body.len())),
+            _ => Verify::Trusted,
+        };
+        let (udp, data) = Udp::parse(body, verify).unwrap();
+        assert_eq!((SocketAddrV4::new(ip.source, udp.source), udp.destination), (SERVER, PORT));
+        let size = match frame.vnet.gso {
+            Gso::None => None,
+            Gso::UdpL4 { size } => {
+                assert_eq!(frame.vnet.header_len, 42);
+                Some(size)
+            }
+            other => panic!("{other:?}"),
+        };
+        seen.push((data.to_vec(), size));
+    }
+    seen
+}
+
+#[test]
+fn a_train_of_datagrams_is_one_frame_where_the_guest_takes_it() {
+    let no_uso = unet_core::Capabilities { uso: false, ..OFFLOAD };
+    for capabilities in [OFFLOAD, no_uso, PLAIN] {
+        let mut world = World::new(capabilities);
+        ask(&mut world, SERVER, b"a");
+        let binding = socket(&world, 0);
+        for (len, size) in [(5000, 1200), (65_507, 1472), (30_000, 100), (1300, 1200), (1200, 1200), (2401, 1200)] {
+            let data = pattern(len, 1);
+            let now = world.now();
+            world.stack.on_datagrams(&mut world.io, binding, SocketAddr::from(SERVER), &data, Some(size), now);
+            let trains = trains(&mut world);
+            let datagrams: Vec<&[u8]> =
+                trains.iter().flat_map(|(data, size)| data.chunks(usize::from(size.unwrap_or(u16::MAX)))).collect();
+            assert_eq!(
+                datagrams,
+                data.chunks(usize::from(size)).collect::<Vec<_>>(),
+                "the same datagrams in their order"
+            );
+            let parts = len.div_ceil(usize::from(size));
+            if capabilities.uso {
+                assert_eq!(trains.len(), parts.div_ceil(64.min(65_507 / usize::from(size))), "{len} by {size}");
+            } else {
+                assert_eq!(trains.len(), parts);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_train_of_datagrams_larger_than_the_mtu_comes_in_fragments() {
+    let mut world = World::new(OFFLOAD);
+    ask(&mut world, SERVER, b"a");
+    let binding = socket(&world, 0);
+    let now = world.now();
+    world.stack.on_datagrams(&mut world.io, binding, SocketAddr::from(SERVER), &pattern(4000, 1), Some(2000), now);
+    let frames = world.frames();
+    assert_eq!(frames.len(), 4, "two datagrams of two fragments");
+    assert!(frames.iter().all(|frame| frame.vnet.gso == Gso::None));
+}
+
+/// The engine gathers datagrams and sends them at the end of its turn: what fails then is told as if it had failed at once.
+#[test]
+fn what_could_not_be_sent_later_is_counted_and_told() {
+    let mut world = World::new(PLAIN);
+    ask(&mut world, SERVER, b"a");
+    let binding = socket(&world, 0);
+    world.stack.on_datagrams_unsent(&mut world.io, binding, SERVER.into(), UplinkError::HostUnreachable, 3);
+    assert_eq!(icmp_error(&mut world).0, Unreachable::Host as u8);
+    assert_eq!(world.drops(DropReason::DatagramNotSent), 3);
+    world.stack.on_datagrams_unsent(&mut world.io, binding, SERVER.into(), UplinkError::TooLarge, 1);
+    assert_eq!(world.drops(DropReason::DatagramTooLarge), 1);
+    assert!(world.frames().is_empty());
 }
 
 #[test]

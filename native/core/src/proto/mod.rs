@@ -1,6 +1,7 @@
 //! Behaviour of the protocols, under the names that their formats have in [`crate::wire`].
 
 pub(crate) mod arp;
+pub(crate) mod dns;
 pub mod fragment;
 pub(crate) mod icmp;
 pub mod segment;

@@ -78,8 +78,8 @@ pub(crate) fn transmit_foreign<D: Device>(device: &mut D, endpoint: EndpointId, 
             if payload.len() >= 8 && payload[8..].len() <= usize::from(size) * MAX_CUT_DATAGRAMS =>
         {
             let mut whole = true;
+            let mut headers = frame[..transport_at + 8].to_vec();
             for part in payload[8..].chunks(usize::from(size).max(1)) {
-                let mut headers = frame[..transport_at + 8].to_vec();
                 set_ipv4_length(&mut headers[ip_at..transport_at], 8 + part.len());
                 put16(&mut headers, transport_at + 4, narrow(8 + part.len()));
                 put16(&mut headers, transport_at + UDP_CHECKSUM, 0);

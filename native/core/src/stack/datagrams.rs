@@ -1,14 +1,34 @@
 //! UDP and ICMP echo: flows, and the host sockets ("bindings") that they share.
 //!
-//! One host socket serves a guest's address and port whomever it talks to (RFC 4787 REQ-1). What comes back is let in when the
-//! guest has written to that very address and port before (address and port-dependent filtering): stricter than REQ-8
-//! asks for, and what people expect of a firewall. A published port's socket lets everybody in.
+//! **Mapping** is endpoint-independent (RFC 4787 REQ-1): one host socket serves a guest's address and port whomever it talks to, so
+//! every peer sees the same host port, and what one of them is told by another is true. Hole punching and protocols with many
+//! peers rest on it. The port is the kernel's choice: nothing of the guest's is kept in it (REQ-3 does not ask for it).
+//!
+//! **Filtering** is address-dependent: a peer is let in when the guest has written to its address through the same socket, from
+//! whatever port it answers. That is the stricter of the two ways that REQ-8 recommends. The looser one (anybody who finds the port)
+//! would open a fenced guest to the whole world for as long as it has a socket, and what needs it (a BitTorrent node that wants to be
+//! found) has `--publish`. The strictest one, where the port must match too, fails peers behind NATs that choose a port for
+//! each destination (games and calls then need a relay), TFTP, and media servers that answer from a port of their own, and protects
+//! from nobody: that host could speak from the right port. Two limits:
+//! - Where the guest sees an address that is not the peer's own (the host's loopback, or an address of its subnet, as the gateway), the
+//!   port must match: there the address stands for everybody on the machine.
+//! - A datagram from another port makes no flow and refreshes none. It costs no place in the table, so nobody can push a guest's
+//!   flows out of it from outside, and the guest's answer asks the policy like any new flow.
+//!
+//! A published port's socket lets everybody in, and what the guest sends from that port on its own account leaves through it.
+//!
+//! **Timers**: see the constants. Datagrams in either direction refresh a flow (REQ-6). The questions of a flow to a DNS server are
+//! counted, and it ends with its last answer ([`crate::proto::dns`]).
+//!
+//! **Bounds**: a binding that is not published has at least one flow, so a guest's share of the flow table bounds its sockets too.
 
 use super::{Flow, Stack};
 use crate::drop::DropReason;
 use crate::flow::{BindingId, FlowId, FlowKey, Protocol};
+use crate::proto::Io;
+use crate::proto::dns::Questions;
 use crate::proto::icmp::{self, Quote};
-use crate::proto::{Io, udp};
+use crate::proto::udp::{self, MAX_PARTS};
 use crate::route::{self, DNS_PORT, Route};
 use crate::switch::{EndpointId, Link};
 use crate::time::Instant;
@@ -16,12 +36,14 @@ use crate::uplink::{DatagramKind, DatagramPeer, UplinkError};
 use crate::wire::icmpv4::{ECHO_REPLY, ECHO_REQUEST, HEADER_LEN, Icmpv4, Unreachable};
 use crate::wire::ipv4::{Ipv4, PROTOCOL_ICMP, PROTOCOL_UDP};
 use crate::wire::udp::{Udp, Verify};
-use std::net::{SocketAddr, SocketAddrV4};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-/// A UDP flow ends so long after its last datagram (RFC 4787 REQ-5: at least two minutes).
-const UDP_TIMEOUT: Duration = Duration::from_secs(180);
-/// Questions to a DNS server have their answer by then, or never (REQ-5 allows less for well-known ports).
+/// A UDP flow ends so long after its last datagram (RFC 4787 REQ-5: two minutes at least, five recommended).
+const UDP_TIMEOUT: Duration = Duration::from_secs(300);
+/// Questions to a DNS server have their answers by then, or never (REQ-5 allows less for well-known ports).
 const DNS_TIMEOUT: Duration = Duration::from_secs(15);
 /// An echo flow (RFC 5508 REQ-2: at least 60 s).
 const ECHO_TIMEOUT: Duration = Duration::from_secs(60);
@@ -38,6 +60,14 @@ pub(super) struct Binding {
     /// Stands as long as it is published, whatever its flows do.
     published: bool,
     flows: u32,
+    /// Addresses of the host's side that its flows lead to, each with their number.
+    peers: HashMap<IpAddr, u32>,
+}
+
+impl Binding {
+    fn new(endpoint: EndpointId, protocol: Protocol, guest_port: u16, published: bool) -> Self {
+        Self { endpoint, protocol, guest_port, published, flows: 0, peers: HashMap::new() }
+    }
 }
 
 #[derive(Debug)]
@@ -47,14 +77,27 @@ pub(super) struct DatagramFlow {
     to: DatagramPeer,
     pub(super) expires: Instant,
     pub(super) filed: Option<Instant>,
+    /// Of a flow to a DNS server, as long as it carries nothing else.
+    questions: Option<Questions>,
 }
 
-fn timeout(key: &FlowKey) -> Duration {
-    match key.protocol {
-        Protocol::Echo => ECHO_TIMEOUT,
-        _ if key.remote_port == DNS_PORT => DNS_TIMEOUT,
-        _ => UDP_TIMEOUT,
+impl DatagramFlow {
+    fn refresh(&mut self, key: &FlowKey, now: Instant) {
+        let timeout = match key.protocol {
+            Protocol::Echo => ECHO_TIMEOUT,
+            _ if self.questions.is_some() => DNS_TIMEOUT,
+            _ => UDP_TIMEOUT,
+        };
+        self.expires = now + timeout;
     }
+}
+
+/// The datagrams that stand behind one another in `data`: of `size` bytes each, the last may be shorter; without a size one.
+fn parts(data: &[u8], size: Option<u16>) -> impl Iterator<Item = &[u8]> {
+    let size = size.map_or(data.len(), usize::from).max(1);
+    // `chunks` gives nothing for an empty datagram.
+    let empty = data.is_empty().then_some(data);
+    empty.into_iter().chain(data.chunks(size))
 }
 
 impl Stack {
@@ -70,6 +113,9 @@ impl Stack {
         now: Instant,
     ) -> Result<(), DropReason> {
         let (header, payload) = Udp::parse(body, verify)?;
+        if segment.is_some_and(|size| payload.len() > usize::from(size) * MAX_PARTS) {
+            return Err(DropReason::VnetMalformed);
+        }
         let key = FlowKey {
             endpoint: from,
             protocol: Protocol::Udp,
@@ -81,7 +127,9 @@ impl Stack {
             Some(id) => id,
             None => match route::egress(&self.switch, from, key.remote, key.remote_port) {
                 Route::Dns => {
-                    io.dns_query(from, SocketAddrV4::new(ip.source, header.source), payload);
+                    for question in parts(payload, segment) {
+                        io.dns_query(from, SocketAddrV4::new(ip.source, header.source), question);
+                    }
                     return Ok(());
                 }
                 route => match self.open_datagram_flow(io, key, route, UDP_QUOTE, now)? {
@@ -169,13 +217,7 @@ impl Stack {
             Some(&id) => id,
             None => {
                 let kind = if key.protocol == Protocol::Echo { DatagramKind::Ping } else { DatagramKind::Udp };
-                let id = self.bindings.insert(Binding {
-                    endpoint: key.endpoint,
-                    protocol: key.protocol,
-                    guest_port: key.guest_port,
-                    published: false,
-                    flows: 0,
-                });
+                let id = self.bindings.insert(Binding::new(key.endpoint, key.protocol, key.guest_port, false));
                 if let Err(error) = io.datagram_open(id, kind) {
                     self.bindings.remove(id);
                     return Err(match error {
@@ -190,7 +232,8 @@ impl Stack {
                 id
             }
         };
-        self.add_datagram_flow(key, binding, to.into(), now).map(Some).ok_or(DropReason::EndpointGone)
+        let questions = (key.protocol == Protocol::Udp && key.remote_port == DNS_PORT).then(Questions::default);
+        self.add_datagram_flow(key, binding, to.into(), questions, now).map(Some).ok_or(DropReason::EndpointGone)
     }
 
     fn add_datagram_flow(
@@ -198,12 +241,16 @@ impl Stack {
         key: FlowKey,
         binding: BindingId,
         to: DatagramPeer,
+        questions: Option<Questions>,
         now: Instant,
     ) -> Option<FlowId> {
-        let expires = now + timeout(&key);
-        let id = self.add_flow(key, |_| Flow::Datagram(DatagramFlow { binding, to, expires, filed: None }))?;
+        let mut flow = DatagramFlow { binding, to, expires: now, filed: None, questions };
+        flow.refresh(&key, now);
+        let expires = flow.expires;
+        let id = self.add_flow(key, |_| Flow::Datagram(flow))?;
         if let Some(binding) = self.bindings.get_mut(binding) {
             binding.flows += 1;
+            *binding.peers.entry(to.address.ip()).or_default() += 1;
         }
         self.queue_datagram_flow(key.endpoint, id, expires);
         self.file_timer(id);
@@ -221,14 +268,16 @@ impl Stack {
         let Some((key, Flow::Datagram(flow))) = self.flows.get_mut(id) else {
             return Err(DropReason::DatagramNotSent);
         };
-        flow.expires = now + timeout(key);
+        if let Some(questions) = &mut flow.questions
+            && !parts(data, segment).all(|part| questions.ask(part))
+        {
+            flow.questions = None;
+        }
+        flow.refresh(key, now);
         let (key, to, binding) = (*key, flow.to, flow.binding);
         let Err(error) = io.datagram_send(binding, to, data, segment) else { return Ok(()) };
         self.tell_datagram_error(io, &key, error);
-        Err(match error {
-            UplinkError::TooLarge => DropReason::DatagramTooLarge,
-            _ => DropReason::DatagramNotSent,
-        })
+        Err(unsent(error))
     }
 
     /// A datagram arrived at a host socket.
@@ -240,17 +289,33 @@ impl Stack {
         data: &[u8],
         now: Instant,
     ) {
-        if let Err(reason) = self.receive_datagram(io, binding, from.into(), data, now) {
-            self.drops.count(reason);
+        self.on_datagrams(io, binding, from, data, None, now);
+    }
+
+    /// Datagrams of one sender arrived at a host socket: of `size` bytes each (the last may be shorter), without a size one.
+    pub fn on_datagrams<I: Io>(
+        &mut self,
+        io: &mut I,
+        binding: BindingId,
+        from: impl Into<DatagramPeer>,
+        data: &[u8],
+        size: Option<u16>,
+        now: Instant,
+    ) {
+        if let Err(reason) = self.receive_datagrams(io, binding, from.into(), data, size, now) {
+            for _ in parts(data, size) {
+                self.drops.count(reason);
+            }
         }
     }
 
-    fn receive_datagram<I: Io>(
+    fn receive_datagrams<I: Io>(
         &mut self,
         io: &mut I,
         id: BindingId,
         from: DatagramPeer,
         data: &[u8],
+        size: Option<u16>,
         now: Instant,
     ) -> Result<(), DropReason> {
         let binding = self.bindings.get(id).ok_or(DropReason::EndpointGone)?;
@@ -258,20 +323,29 @@ impl Stack {
         let link = self.link(io, binding.endpoint).ok_or(DropReason::EndpointGone)?;
         let key = self.key_of_peer(id, from.address).ok_or(DropReason::EndpointGone)?;
         let flow = match self.flows.find(&key) {
-            Some(id) => id,
+            Some(id) => Some(id),
             None if published && !self.make_room(io, key.endpoint) => return Ok(()),
-            None if published => self.add_datagram_flow(key, id, from, now).ok_or(DropReason::EndpointGone)?,
+            None if published => {
+                Some(self.add_datagram_flow(key, id, from, None, now).ok_or(DropReason::EndpointGone)?)
+            }
+            None if self.may_answer(id, &key, from.address) => None,
             None => return Err(DropReason::DatagramUnsolicited),
         };
-        let Some((_, Flow::Datagram(entry))) = self.flows.get_mut(flow) else {
-            return Err(DropReason::DatagramUnsolicited);
-        };
-        // Two callers on different loopback addresses are seen as one gateway: the first one's flow stands.
-        if entry.to.address != from.address && protocol == Protocol::Udp {
-            return Err(DropReason::DatagramUnsolicited);
+        let mut answered = false;
+        if let Some(flow) = flow {
+            let Some((_, Flow::Datagram(entry))) = self.flows.get_mut(flow) else {
+                return Err(DropReason::DatagramUnsolicited);
+            };
+            // Two callers on different loopback addresses are seen as one gateway: the first one's flow stands.
+            if entry.to.address != from.address && protocol == Protocol::Udp {
+                return Err(DropReason::DatagramUnsolicited);
+            }
+            entry.to.local = from.local;
+            entry.refresh(&key, now);
+            if let Some(questions) = &mut entry.questions {
+                answered = parts(data, size).fold(false, |_, part| questions.answer(part));
+            }
         }
-        entry.to.local = from.local;
-        entry.expires = now + timeout(&key);
         let delivered = match protocol {
             Protocol::Echo => {
                 let (message, body) = Icmpv4::parse(data)?;
@@ -282,9 +356,36 @@ impl Stack {
                 icmp::echo_reply(io, &link, key.remote, guest_port, message.sequence, body);
                 true
             }
-            _ => udp::deliver(io, &link, key.remote_address(), guest_port, data),
+            _ => match size {
+                Some(size) => udp::deliver_all(io, &link, key.remote_address(), guest_port, data, size),
+                None => udp::deliver(io, &link, key.remote_address(), guest_port, data),
+            },
         };
+        if let Some(flow) = flow.filter(|_| answered) {
+            self.remove_flow(io, flow);
+        }
         if delivered { Ok(()) } else { Err(DropReason::DeviceRefused) }
+    }
+
+    /// Whether a peer without a flow may write to the guest: see the head of this file.
+    fn may_answer(&self, id: BindingId, key: &FlowKey, peer: SocketAddr) -> bool {
+        let Some(binding) = self.bindings.get(id) else { return false };
+        binding.protocol == Protocol::Udp && peer.ip() == key.remote && binding.peers.contains_key(&peer.ip())
+    }
+
+    /// Datagrams that [`crate::Uplink::datagram_send`] took could not be sent after all.
+    pub fn on_datagrams_unsent<I: Io>(
+        &mut self,
+        io: &mut I,
+        binding: BindingId,
+        to: SocketAddr,
+        error: UplinkError,
+        datagrams: usize,
+    ) {
+        for _ in 0..datagrams {
+            self.drops.count(unsent(error));
+        }
+        self.on_datagram_error(io, binding, to, error);
     }
 
     /// An error that the host's network sent back for a datagram to `to`.
@@ -346,7 +447,15 @@ impl Stack {
     /// A published UDP port: the engine has bound the socket and keeps it under the id that is returned.
     pub fn publish_udp(&mut self, endpoint: EndpointId, guest_port: u16) -> Option<BindingId> {
         self.switch.endpoint(endpoint)?;
-        Some(self.bindings.insert(Binding { endpoint, protocol: Protocol::Udp, guest_port, published: true, flows: 0 }))
+        Some(self.bindings.insert(Binding::new(endpoint, Protocol::Udp, guest_port, true)))
+    }
+
+    /// What the guest itself sends from a published port leaves through the port's socket, so that its peers see the port that they
+    /// know (REQ-1 again). For sockets that reach every destination: those bound to one address do not.
+    pub fn send_from_published(&mut self, id: BindingId) {
+        let Some(binding) = self.bindings.get(id) else { return };
+        // A socket that the guest has used before stays what its peers know.
+        self.binding_index.entry((binding.endpoint, binding.protocol, binding.guest_port)).or_insert(id);
     }
 
     /// Closes a published UDP port and ends its flows.
@@ -363,19 +472,34 @@ impl Stack {
         self.close_binding(io, binding);
     }
 
-    pub(super) fn unbind<I: Io>(&mut self, io: &mut I, id: BindingId) {
-        let Some(binding) = self.bindings.get_mut(id) else { return };
+    /// The flow has ended: its socket goes with its last one.
+    pub(super) fn unbind<I: Io>(&mut self, io: &mut I, flow: &DatagramFlow) {
+        let Some(binding) = self.bindings.get_mut(flow.binding) else { return };
         binding.flows = binding.flows.saturating_sub(1);
+        if let Entry::Occupied(mut peer) = binding.peers.entry(flow.to.address.ip()) {
+            *peer.get_mut() -= 1;
+            if *peer.get() == 0 {
+                peer.remove();
+            }
+        }
         if binding.flows == 0 && !binding.published {
-            self.close_binding(io, id);
+            self.close_binding(io, flow.binding);
         }
     }
 
     pub(super) fn close_binding<I: Io>(&mut self, io: &mut I, id: BindingId) {
         let Some(binding) = self.bindings.remove(id) else { return };
-        if !binding.published {
-            self.binding_index.remove(&(binding.endpoint, binding.protocol, binding.guest_port));
+        let index = (binding.endpoint, binding.protocol, binding.guest_port);
+        if self.binding_index.get(&index) == Some(&id) {
+            self.binding_index.remove(&index);
         }
         io.datagram_close(id);
+    }
+}
+
+fn unsent(error: UplinkError) -> DropReason {
+    match error {
+        UplinkError::TooLarge => DropReason::DatagramTooLarge,
+        _ => DropReason::DatagramNotSent,
     }
 }

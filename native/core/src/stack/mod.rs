@@ -288,7 +288,7 @@ impl Stack {
             endpoint.stats.flows = endpoint.stats.flows.saturating_sub(1);
         }
         if let Flow::Datagram(flow) = flow {
-            self.unbind(io, flow.binding);
+            self.unbind(io, &flow);
         }
     }
 
