@@ -6,7 +6,7 @@
 //! | [`handle`] | what the owner holds: calls into the loop's thread, events out of it |
 //! | `run` | the loop: wait, sort events, flush, sleep until the next deadline |
 //! | `ports` | all devices and sockets; implements `Device` and `Uplink` |
-//! | `tap`, `streams`, `datagrams`, `dns` | one kind of port each |
+//! | `tap`, `streams`, `datagrams` (`outbox`), `dns` | one kind of port each |
 //! | `faults` | the bad links that were asked for, around TAPs |
 //! | `endpoints`, `handoff`, `publish` | networks and endpoints by name; launchers; listeners |
 //!
@@ -23,6 +23,7 @@ mod faults;
 pub mod handle;
 mod handoff;
 mod limits;
+mod outbox;
 mod ports;
 mod publish;
 mod run;

@@ -5,6 +5,7 @@ use crate::datagrams::DatagramSocket;
 use crate::dns::DnsDesk;
 use crate::error::uplink_error;
 use crate::faults::TowardsGuests;
+use crate::outbox::{LARGEST_GATHERED, Outbox};
 use crate::streams::Stream;
 use crate::tap::Tap;
 use slotmap::{Key, KeyData, SecondaryMap, SlotMap, new_key_type};
@@ -45,6 +46,7 @@ pub(crate) struct Ports {
     pub(crate) taps: SecondaryMap<EndpointId, (Tap, SourceId)>,
     pub(crate) streams: SecondaryMap<FlowId, Stream>,
     pub(crate) datagrams: SecondaryMap<BindingId, DatagramSocket>,
+    pub(crate) outbox: Outbox,
     pub(crate) dns: DnsDesk,
     /// None while no guest has a bad link: then faults cost this one look a frame, and no clock is read.
     pub(crate) faults: Option<Box<TowardsGuests>>,
@@ -58,6 +60,7 @@ impl Ports {
             taps: SecondaryMap::new(),
             streams: SecondaryMap::new(),
             datagrams: SecondaryMap::new(),
+            outbox: Outbox::default(),
             dns: DnsDesk::default(),
             faults: None,
         }
@@ -94,10 +97,14 @@ impl Ports {
     }
 
     /// Keeps a bound socket for a binding.
-    pub(crate) fn adopt_datagram(&mut self, binding: BindingId, fd: OwnedFd) -> io::Result<()> {
+    pub(crate) fn adopt_datagram(&mut self, binding: BindingId, fd: OwnedFd, kind: DatagramKind) -> io::Result<()> {
         let source = self.watch(fd.as_fd(), Source::Datagram(binding), Interest::Read)?;
-        self.datagrams.insert(binding, DatagramSocket { fd, source });
+        self.datagrams.insert(binding, DatagramSocket::new(fd, source, kind == DatagramKind::Udp));
         Ok(())
+    }
+
+    pub(crate) fn flush_datagrams(&mut self) {
+        self.outbox.flush(&mut self.datagrams);
     }
 
     pub(crate) fn remove_tap(&mut self, endpoint: EndpointId) {
@@ -203,7 +210,7 @@ impl Uplink for Ports {
             DatagramKind::Udp => datagram::udp(SocketAddr::from(([0, 0, 0, 0], 0))),
             DatagramKind::Ping => datagram::ping(),
         };
-        open().and_then(|fd| self.adopt_datagram(binding, fd)).map_err(|error| uplink_error(&error))
+        open().and_then(|fd| self.adopt_datagram(binding, fd, kind)).map_err(|error| uplink_error(&error))
     }
 
     fn datagram_send(
@@ -213,13 +220,25 @@ impl Uplink for Ports {
         data: &[u8],
         segment: Option<u16>,
     ) -> Result<(), UplinkError> {
-        match self.datagrams.get(binding) {
-            Some(socket) => socket.send(to, data, segment),
-            None => Err(UplinkError::Other),
+        let joinable = self.datagrams.get(binding).ok_or(UplinkError::Other)?.joinable;
+        if segment.is_none() && data.len() <= LARGEST_GATHERED {
+            if !self.outbox.add(binding, to, data, joinable) {
+                self.flush_datagrams();
+                self.outbox.add(binding, to, data, joinable);
+            }
+            return Ok(());
         }
+        // Large enough to go by itself, behind what came before it.
+        if self.outbox.holds(binding) {
+            self.flush_datagrams();
+        }
+        self.datagrams.get_mut(binding).map_or(Err(UplinkError::Other), |socket| socket.send(to, data, segment))
     }
 
     fn datagram_close(&mut self, binding: BindingId) {
+        if self.outbox.holds(binding) {
+            self.flush_datagrams();
+        }
         if let Some(socket) = self.datagrams.remove(binding) {
             self.forget(socket.source);
         }

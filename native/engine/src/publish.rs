@@ -5,9 +5,10 @@ use crate::limits::{ACCEPT_BUDGET, LISTEN_BACKLOG};
 use crate::ports::{ListenerId, Source, SourceId};
 use crate::run::Loop;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use unet_core::EndpointId;
+use unet_core::uplink::DatagramKind;
 use unet_sys::event::Interest;
 use unet_sys::{datagram, stream};
 
@@ -71,9 +72,12 @@ impl Loop {
                 let port = spec.host.port();
                 let binding =
                     self.stack.publish_udp(endpoint, spec.guest_port).ok_or(EngineError::NotFound("endpoint"))?;
-                if let Err(error) = self.ports.adopt_datagram(binding, fd) {
+                if let Err(error) = self.ports.adopt_datagram(binding, fd, DatagramKind::Udp) {
                     self.stack.unpublish_udp(&mut self.ports, binding);
                     return Err(error.into());
+                }
+                if spec.host.ip() == Ipv4Addr::UNSPECIFIED {
+                    self.stack.send_from_published(binding);
                 }
                 if let Some(endpoint) = self.endpoints.get_mut(&spec.endpoint) {
                     endpoint.bindings.push((spec, binding));

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use unet_core::fault::BadLink;
 use unet_core::{EndpointId, FlowId, Instant, NetworkId, Stack, StackConfig};
+use unet_sys::datagram_batch::ReceiveRing;
 use unet_sys::event::{Interest, Poller, Ready};
 use unet_sys::{namespace, tap_io};
 
@@ -47,6 +48,8 @@ pub(crate) struct Loop {
     pub(crate) wakeups: u64,
     /// What is read goes here first.
     pub(crate) frame: Box<[u8]>,
+    /// Datagrams for guests, a batch at a time.
+    pub(crate) inbox: ReceiveRing,
     /// Kept between turns for its memory.
     ready: Vec<Ready>,
     next_sweep: Instant,
@@ -92,6 +95,7 @@ impl Loop {
             reserve: Some(reserve()?),
             wakeups: 0,
             frame: vec![0; FRAME_BUFFER].into_boxed_slice(),
+            inbox: ReceiveRing::default(),
             ready: Vec::new(),
             next_sweep: Instant::ZERO,
         })
@@ -123,6 +127,7 @@ impl Loop {
             self.stack.on_timeout(&mut self.ports, now);
         }
         self.stack.flush(&mut self.ports, now);
+        self.flush_datagrams();
         self.release_towards_guests();
         self.pass_questions_on();
         if now >= self.next_sweep {

@@ -6,6 +6,7 @@
 
 pub mod capability;
 pub mod datagram;
+pub mod datagram_batch;
 pub mod event;
 pub mod execute;
 pub mod fdpass;
