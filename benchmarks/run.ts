@@ -12,10 +12,12 @@ import type { Context, Scenario } from './scenarios/scenario.js';
 const NAMES = SCENARIOS.map(({ name }) => name);
 const USAGE = `usage: npm run bench -- [--quick] [--check] [--rounds N] [--seconds N] [--out DIR] [SCENARIO...]
        npm run bench -- --report [--out DIR]
+       npm run bench -- --plan [the same options]
 scenarios: ${NAMES.join(', ')} (default: all; with --quick those that CI runs)
 --quick   about a minute: fewer cases, rounds and seconds; written to .cache/bench-quick
 --check   compare ratios to ceilings with the recorded benchmarks/results; status 1 where one is below half of its record
---report  measure nothing: make tables and picture again from the JSON files`;
+--report  measure nothing: make tables and picture again from the JSON files
+--plan    measure nothing: say how long each scenario would take`;
 
 const ROUNDS = { normal: 5, quick: 2 };
 const SECONDS = { normal: 2, quick: 1 };
@@ -37,6 +39,7 @@ function options() {
         quick: { type: 'boolean', default: false },
         check: { type: 'boolean', default: false },
         report: { type: 'boolean', default: false },
+        plan: { type: 'boolean', default: false },
         rounds: { type: 'string' },
         seconds: { type: 'string' },
         out: { type: 'string' },
@@ -77,6 +80,10 @@ async function main(): Promise<number> {
   const chosen = SCENARIOS.filter(({ name, inQuick }) =>
     positionals.length > 0 ? positionals.includes(name) : inQuick || !values.quick,
   );
+  if (values.plan) {
+    for (const one of chosen) process.stdout.write(`${one.name}: about ${Math.ceil(one.estimateSeconds(context))} s\n`);
+    return 0;
+  }
   const recorded = readRecords(results, NAMES);
   const records = await runAll(chosen, context, out);
   const broken = chosen.length - records.length;

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Path } from '../peers/peer.js';
 import { cpuSecondsOf } from './cpu.js';
 import { type Background, lastLine, runToEnd, startBackground, untilReady } from './process.js';
@@ -63,39 +62,42 @@ export interface Bulk {
 
 /** `gbps` as it arrived; `cpuPerGiB` where a process is the stack; `fairness` with several streams. */
 export async function measureBulk(bulk: Bulk): Promise<Record<string, number>> {
+  const { bitsPerSecond, bytes, streams, cpuSeconds } = await runBulk(bulk);
+  return {
+    gbps: bitsPerSecond / 1e9,
+    // With a part left out the bytes of the whole are not known.
+    ...(bulk.processes.length > 0 && !bulk.omit && { cpuPerGiB: cpuSeconds / (bytes / GIBIBYTE) }),
+    ...(streams.length > 1 && { fairness: Math.min(...streams) / Math.max(...streams) }),
+  };
+}
+
+interface Transfer {
+  /** As the receiver saw it. */
+  readonly bitsPerSecond: number;
+  readonly bytes: number;
+  /** Bits per second of each stream. */
+  readonly streams: readonly number[];
+  /** Of the stack's processes, from before the client's start to its end. */
+  readonly cpuSeconds: number;
+}
+
+/** @throws Error in iperf3's own words when it did not work */
+export async function runBulk(bulk: Bulk): Promise<Transfer> {
   const { before, server, address, port, seconds, reverse = false, streams = 1, omit = 0, processes } = bulk;
-  const argv = [
-    ...before,
-    'iperf3',
-    '-c',
-    address,
-    '-p',
-    String(port),
-    '-t',
-    String(seconds),
-    '-P',
-    String(streams),
-    '-J',
-  ];
+  const argv = [...before, 'iperf3', '-c', address, '-p', `${port}`, '-t', `${seconds}`, '-P', `${streams}`, '-J'];
   if (reverse) argv.push('-R');
-  if (omit > 0) argv.push('-O', String(omit));
+  if (omit > 0) argv.push('-O', `${omit}`);
   await server.start();
   const cpuBefore = cpuSecondsOf(processes);
   const { stdout, stderr } = await runToEnd(argv, { timeoutMs: (seconds + omit) * 1000 + LATE_MS });
-  const cpu = cpuSecondsOf(processes) - cpuBefore;
+  const cpuSeconds = cpuSecondsOf(processes) - cpuBefore;
   const report = parse(stdout);
   if (report === null) {
     await server.end();
-    await sleep(100);
     throw new Error(`iperf3: ${errorIn(stdout) ?? lastLine(stderr || stdout)}`);
   }
   const rates = report.streams.map((stream) => stream.receiver.bits_per_second);
-  return {
-    gbps: report.sum.bits_per_second / 1e9,
-    // With a part left out the bytes of the whole are not known.
-    ...(processes.length > 0 && omit === 0 && { cpuPerGiB: cpu / (report.sum.bytes / GIBIBYTE) }),
-    ...(streams > 1 && { fairness: Math.min(...rates) / Math.max(...rates) }),
-  };
+  return { bitsPerSecond: report.sum.bits_per_second, bytes: report.sum.bytes, streams: rates, cpuSeconds };
 }
 
 interface Sum {

@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { output, runToEnd } from '../measure/process.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Background, lastLine, output, runToEnd, startBackground } from '../measure/process.js';
 import { enter, HOLD } from './holder.js';
 
 const COMMAND_MS = 20_000;
+const LOOK_MS = 20;
 
 export interface GuestOptions {
   readonly name: string;
@@ -34,6 +35,7 @@ export class UnetDaemon {
   readonly #directory = mkdtempSync(join(tmpdir(), 'unet-bench-'));
   readonly #cli: string;
   readonly #before: readonly string[];
+  #foreground: Background | null = null;
 
   /** `before`: the words that bring a command to where the daemon shall run; none for the host. */
   constructor(root: string, before: readonly string[] = []) {
@@ -71,6 +73,23 @@ export class UnetDaemon {
     return { name, pid, address, inside: enter(pid) };
   }
 
+  /** Starts the daemon by hand, with more in its environment; the first container would start it otherwise. */
+  async runInForeground(env: NodeJS.ProcessEnv): Promise<void> {
+    const daemon = await startBackground(this.argv('daemon', 'run'), { ...this.env, ...env });
+    this.#foreground = daemon;
+    for (;;) {
+      if (
+        await this.facts().then(
+          () => true,
+          () => false,
+        )
+      )
+        return;
+      if (!daemon.alive()) throw new Error(`unet daemon run ended: ${lastLine(daemon.output())}`);
+      await sleep(LOOK_MS);
+    }
+  }
+
   facts(): Promise<DaemonFacts> {
     return this.#get<DaemonFacts>('/v1/daemon');
   }
@@ -82,23 +101,21 @@ export class UnetDaemon {
     );
     const { status } = await runToEnd(this.argv('daemon', 'stop', '--all'), { timeoutMs: COMMAND_MS, env: this.env });
     if (status !== 0 && pid !== null) process.kill(pid, 'SIGKILL');
+    await this.#foreground?.end();
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
-  #get<T>(path: string): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const socketPath = join(this.#directory, 'run', 'unet.sock');
-      request({ socketPath, path }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (more: string) => {
-          text += more;
-        });
-        response.once('end', () =>
-          response.statusCode === 200 ? resolve(JSON.parse(text) as T) : reject(new Error(text)),
-        );
-      })
-        .once('error', reject)
-        .end();
-    });
+  /** Asked from where the daemon is: it talks to its own user namespace only. */
+  async #get<T>(path: string): Promise<T> {
+    const socket = join(this.#directory, 'run', 'unet.sock');
+    const text = await output([...this.#before, process.execPath, '-e', GET, socket, path], { timeoutMs: COMMAND_MS });
+    return JSON.parse(text) as T;
   }
 }
+
+const GET = `
+const [socketPath, path] = process.argv.slice(1);
+require('node:http').get({ socketPath, path }, (response) => {
+  if (response.statusCode !== 200) process.exitCode = 1;
+  response.pipe(process.stdout);
+});`;

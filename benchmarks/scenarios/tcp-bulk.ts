@@ -25,7 +25,7 @@ export const tcpBulk: Scenario = {
   estimateSeconds(context) {
     const { peers } = outboundPeers();
     const cases = [loopback, unet(context.root), ...peers].flatMap((peer) =>
-      peer.mtus.flatMap((mtu) => streamsOf(peer, mtu, context)),
+      mtusOf(peer, context).flatMap(() => streamsOf(peer, context)),
     );
     return 10 + cases.length * BOTH.length * context.rounds * (context.seconds + 0.5);
   },
@@ -35,8 +35,7 @@ export const tcpBulk: Scenario = {
 async function run(context: Context): Promise<Outcome> {
   const found = outboundPeers();
   const peers = [loopback, unet(context.root), ...found.peers];
-  const mtus = (peer: Peer) => (context.quick ? peer.mtus.slice(0, 1) : peer.mtus);
-  const wanted: Wanted[] = peers.flatMap((peer) => mtus(peer).map((mtu) => ({ peer, mtu })));
+  const wanted: Wanted[] = peers.flatMap((peer) => mtusOf(peer, context).map((mtu) => ({ peer, mtu })));
   const server = new IperfServer([], '127.0.0.1', PORT);
   try {
     const series = await withPaths(wanted, (opened) =>
@@ -51,16 +50,18 @@ async function run(context: Context): Promise<Outcome> {
   }
 }
 
-/** Many streams are measured where a target speaks of them; the rest would be time without a question. */
-function streamsOf(peer: Peer, mtu: number | null, { quick }: Context): number[] {
-  if (quick) return [1];
-  if (peer.kind === 'ceiling') return [1, 4, 16];
-  return mtu === 1500 ? (peer.kind === 'unet' ? [1, 4, 16] : [1, 4]) : peer.kind === 'unet' ? [1, 4, 16] : [1];
+function mtusOf({ mtus }: Peer, { quick }: Context): Peer['mtus'] {
+  return quick ? mtus.slice(0, 1) : mtus;
+}
+
+/** Many streams are a target of ours; of peers they would be time without a question. */
+function streamsOf({ kind }: Peer, { quick }: Context): number[] {
+  return quick || kind === 'peer' ? [1] : [1, 4, 16];
 }
 
 function casesOf(opened: Opened, server: IperfServer, context: Context): Case[] {
   const { peer, mtu, path } = opened;
-  return streamsOf(peer, mtu, context).flatMap((streams) =>
+  return streamsOf(peer, context).flatMap((streams) =>
     BOTH.map((direction) => ({
       path: peer.name,
       mtu,
