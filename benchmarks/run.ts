@@ -19,7 +19,7 @@ scenarios: ${NAMES.join(', ')} (default: all; with --quick those that CI runs)
 --report  measure nothing: make tables and picture again from the JSON files
 --plan    measure nothing: say how long each scenario would take`;
 
-const ROUNDS = { normal: 5, quick: 2 };
+const ROUNDS = { normal: 5, quick: 3 };
 const SECONDS = { normal: 2, quick: 1 };
 
 class Usage extends Error {}

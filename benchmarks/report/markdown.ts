@@ -11,7 +11,8 @@ const rule = (columns: number) => `|${'---|'.repeat(columns)}`;
 
 /** The table of one scenario: medians, with the least and the greatest in brackets. */
 export function scenarioMarkdown(record: RunRecord): string {
-  const { scenario, about, rows, metrics, verdicts, notes } = record;
+  const { scenario, about, rows, metrics, notes } = record;
+  const verdicts = judged(record);
   const shown = metrics.filter(({ id }) => rows.some((row) => id in row.figures));
   const titles = shown.map(({ title, unit }) => (unit === '' ? title : `${title}, ${unit}`));
   const lines = [
@@ -44,6 +45,11 @@ function figuresRow({ path, mtu, variant, figures, failed }: Row, shown: RunReco
 function verdictCells({ what, target, figure, met, bestPeer }: Verdict): string[] {
   const word = met === null ? 'not measured' : met ? 'met' : '**missed**';
   return [what, target, figure === null ? '–' : spreadText(figure, 2), word, bestPeer ?? '–'];
+}
+
+/** A quick run leaves cases out: what it cannot say anything of is not shown. */
+function judged({ verdicts, quick }: RunRecord): RunRecord['verdicts'] {
+  return verdicts.filter(({ figure }) => figure !== null || !quick);
 }
 
 function heading({ machine, rounds, seconds, quick }: RunRecord): string[] {
@@ -82,8 +88,10 @@ export function summaryMarkdown(records: readonly RunRecord[]): string {
     ...['', '![Medians beside ceilings and peers](summary.svg)', ''],
     tableRow(['scenario', 'what', 'target', 'figure', 'verdict', 'best peer']),
     rule(6),
-    ...records.flatMap(({ scenario, verdicts }) =>
-      verdicts.map((verdict) => tableRow([`[${scenario}](${scenario}.md)`, ...verdictCells(verdict)])),
+    ...records.flatMap((record) =>
+      judged(record).map((verdict) =>
+        tableRow([`[${record.scenario}](${record.scenario}.md)`, ...verdictCells(verdict)]),
+      ),
     ),
     ...(failures.length === 0 ? [] : ['', 'What failed:', '', ...failures]),
     '',

@@ -23,7 +23,7 @@ export const tcpBulk: Scenario = {
   metrics: [GBPS, CPU, FAIR],
   inQuick: true,
   estimateSeconds(context) {
-    const { peers } = outboundPeers();
+    const { peers } = outboundPeers(context);
     const cases = [loopback, unet(context.root), ...peers].flatMap((peer) =>
       mtusOf(peer, context).flatMap(() => streamsOf(peer, context)),
     );
@@ -33,7 +33,7 @@ export const tcpBulk: Scenario = {
 };
 
 async function run(context: Context): Promise<Outcome> {
-  const found = outboundPeers();
+  const found = outboundPeers(context);
   const peers = [loopback, unet(context.root), ...found.peers];
   const wanted: Wanted[] = peers.flatMap((peer) => mtusOf(peer, context).map((mtu) => ({ peer, mtu })));
   const server = new IperfServer([], '127.0.0.1', PORT);
