@@ -26,6 +26,13 @@ pub trait Device {
     /// False when the device did not take it; TCP will send it again, datagrams are lost as on any wire.
     fn transmit(&mut self, endpoint: EndpointId, vnet: &Vnet, header: &[u8], payload: &[u8]) -> bool;
 
+    /// Bytes that are worth reading for a guest now, more than any frame unless something slow stands before it. A sender that asks keeps
+    /// the rest where it is, rather than finding frames refused.
+    fn room(&self, endpoint: EndpointId) -> usize {
+        let _ = endpoint;
+        usize::MAX
+    }
+
     /// As [`Device::transmit`], for a frame that one guest wrote and another gets. A device that makes faults between two guests
     /// makes them here; for all others there is no difference.
     fn forward(&mut self, from: EndpointId, to: EndpointId, vnet: &Vnet, header: &[u8], payload: &[u8]) -> bool {

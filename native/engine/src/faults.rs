@@ -58,6 +58,10 @@ impl TowardsGuests {
         Some(Timed { link, now: self.clock.now() })
     }
 
+    pub(crate) fn room(&self, endpoint: EndpointId) -> usize {
+        self.ingress.get(endpoint).map_or(usize::MAX, |link| link.room(self.clock.now()))
+    }
+
     pub(crate) fn between(&mut self, from: EndpointId, to: EndpointId) -> Option<Timed<'_>> {
         if self.between.is_empty() {
             return None;

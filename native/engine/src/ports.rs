@@ -158,6 +158,10 @@ impl Device for Ports {
         self.taps.get(endpoint).map_or(Capabilities::default(), |(tap, _)| tap.capabilities)
     }
 
+    fn room(&self, endpoint: EndpointId) -> usize {
+        self.faults.as_ref().map_or(usize::MAX, |faults| faults.room(endpoint))
+    }
+
     fn transmit(&mut self, endpoint: EndpointId, vnet: &Vnet, header: &[u8], payload: &[u8]) -> bool {
         if let Some(link) = self.faults.as_mut().and_then(|faults| faults.towards(endpoint)) {
             return link.offer(vnet, header, payload);

@@ -14,8 +14,10 @@ pub(super) const SPARE_PIECES: usize = 64;
 
 /// What waits for a slow line (`rate`) is at most so many seconds of it ...
 pub(super) const RATE_PATIENCE: Duration = Duration::from_millis(200);
-/// ... or so many bytes where that is more: a super-frame and some.
-pub(super) const RATE_ROOM: u64 = 96 << 10;
+/// ... or so many bytes where that is more: eleven packets.
+pub(super) const RATE_ROOM: u64 = 16 << 10;
+/// Smallest room that is worth telling of: two packets.
+pub(super) const RATE_STEP: u64 = 2 * 1514;
 /// Below this rate (bits a second) super-frames are cut before they are sent: 64 KiB in one piece would be a burst of half a
 /// millisecond and more.
 pub(super) const WHOLE_FRAMES_FROM: u64 = 1_000_000_000;

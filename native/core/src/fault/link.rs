@@ -1,6 +1,6 @@
 //! One direction of a bad link: what comes in, when it goes out.
 
-use super::limits::{RATE_PATIENCE, RATE_ROOM, SILENCE};
+use super::limits::{RATE_PATIENCE, RATE_ROOM, RATE_STEP, SILENCE};
 use super::queue::FrameQueue;
 use super::random::Random;
 use super::{FaultInjector, FaultSpec};
@@ -149,6 +149,12 @@ impl BadLink {
         true
     }
 
+    /// Bytes that are worth offering now.
+    #[must_use]
+    pub fn room(&self, now: Instant) -> usize {
+        usize::try_from(self.line.room(now)).unwrap_or(usize::MAX)
+    }
+
     fn offer_one(&mut self, now: Instant, vnet: &Vnet, header: &[u8], payload: &[u8]) {
         let vnet = vnet.emit();
         let Some(shares) = &mut self.shares else {
@@ -206,9 +212,16 @@ impl Line {
         if !self.queue.has_room(len) {
             return false;
         }
-        let Some(rate) = self.spec.rate else { return true };
-        let waiting = self.free_at.saturating_sub(nanos(now));
-        waiting <= nanos_of(RATE_PATIENCE) || waiting <= time_on_line(RATE_ROOM, rate.get())
+        self.room(now) > 0
+    }
+
+    /// What still fits in front of a slow line.
+    fn room(&self, now: Instant) -> u64 {
+        let Some(rate) = self.spec.rate else { return u64::MAX };
+        let rate = rate.get();
+        let most = nanos_of(RATE_PATIENCE).max(time_on_line(RATE_ROOM, rate));
+        let left = most.saturating_sub(self.free_at.saturating_sub(nanos(now)));
+        if left == 0 { 0 } else { bytes_in_time(left, rate).max(RATE_STEP) }
     }
 
     /// A frame behind its description.
@@ -263,6 +276,11 @@ fn nanos(at: Instant) -> u64 {
 
 fn nanos_of(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Bytes that go over a line of `rate` bits a second in so many nanoseconds.
+fn bytes_in_time(time: u64, rate: u64) -> u64 {
+    u64::try_from(u128::from(time) * u128::from(rate) / 8 / 1_000_000_000).unwrap_or(u64::MAX)
 }
 
 /// Nanoseconds that so many bytes take at `rate` bits a second.

@@ -130,16 +130,16 @@ impl TcpFlow {
     }
 
     /// How much may be read for the guest now: whole segments, unless less is all there is room for and nothing is under way.
-    fn room(&self, short_of_memory: bool) -> usize {
+    fn room<I: Io>(&self, cx: &Context<'_, I>) -> usize {
         if self.queue.chunks.len() >= MAX_CHUNKS {
             return 0;
         }
         let mss = self.mss();
         let mut limit = self.snd_wnd.min(MAX_IN_FLIGHT);
-        if short_of_memory {
+        if cx.pool.is_full() {
             limit = limit.min(len32(CHUNK));
         }
-        let room = limit.saturating_sub(self.in_flight()) as usize;
+        let room = (limit.saturating_sub(self.in_flight()) as usize).min(cx.io.room(self.link.endpoint));
         let whole = (room.min(CHUNK) / mss) * mss;
         if whole > 0 {
             return whole;
@@ -191,7 +191,7 @@ impl TcpFlow {
             if !self.socket.readable || self.socket.ended {
                 return false;
             }
-            let room = self.room(cx.pool.is_full());
+            let room = self.room(cx);
             if room == 0 {
                 return false;
             }
@@ -232,7 +232,7 @@ impl TcpFlow {
                 }
             }
         }
-        self.socket.readable && !self.socket.ended && self.room(cx.pool.is_full()) > 0
+        self.socket.readable && !self.socket.ended && self.room(cx) > 0
     }
 
     /// True when FIN has been sent and acknowledged.
