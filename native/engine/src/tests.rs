@@ -24,6 +24,8 @@ use unet_core::wire::tcp::{Flags, Seq};
 use unet_sys::event::Interest;
 use unet_sys::tap_io;
 
+mod udp;
+
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 17, 0, 1);
 const GUEST: Ipv4Addr = Ipv4Addr::new(172, 17, 0, 2);
 const GATEWAY_MAC: Mac = Mac([2, 0x42, 172, 17, 0, 1]);

@@ -5,6 +5,7 @@
 //! Policy has no place here: a function does one step and gives the kernel's errno back as `std::io::Error`.
 
 pub mod capability;
+pub mod counting_allocator;
 pub mod datagram;
 pub mod datagram_batch;
 pub mod event;
