@@ -14,7 +14,7 @@ export function chartOf(series: readonly Series[], { title, variant, metric, bet
   const bars = pick(series, { variant }).flatMap((one) => {
     const value = valuesOf(one, metric.id)?.median;
     const kind = one.path.startsWith('kernel ') ? 'ceiling' : one.path === 'unet' ? 'unet' : 'peer';
-    const label = one.mtu === null ? one.path : `${one.path} ${one.mtu}`;
+    const label = one.mtu === null ? one.path : `${one.path}, ${one.mtu}`;
     return value === undefined ? [] : [{ label, value, kind } as const];
   });
   return { title, unit: metric.unit, better, bars };

@@ -64,20 +64,21 @@ function machineText({ cores, cpu, kernel, node, commit, date, tools }: Machine)
   return `${cores} cores (${cpu}), Linux ${kernel}, Node.js ${node}, commit ${commit}, ${date}; ${versions.join(', ')}.`;
 }
 
+/** One line for each path of a scenario and each reason, however many of its cases failed for it. */
+function failuresOf({ scenario, rows }: RunRecord): string[] {
+  const lines = rows
+    .filter((row) => row.failed !== null)
+    .map(({ path, mtu, failed }) => `- ${scenario}: ${path}${mtu === null ? '' : ` at ${mtu}`}: ${failed}`);
+  return [...new Set(lines)];
+}
+
 /** Every target and what became of it: the table that the README shows. */
 export function summaryMarkdown(records: readonly RunRecord[]): string {
   const newest = records.reduce<RunRecord | null>(
     (a, b) => (a === null || b.machine.date >= a.machine.date ? b : a),
     null,
   );
-  const failures = records.flatMap(({ scenario, rows }) =>
-    rows
-      .filter((row) => row.failed !== null)
-      .map(
-        ({ path, mtu, variant, failed }) =>
-          `- ${scenario}: ${path}${mtu === null ? '' : ` at ${mtu}`}, ${variant}: failed: ${failed}`,
-      ),
-  );
+  const failures = records.flatMap(failuresOf);
   const commits = new Set(records.map(({ machine }) => machine.commit));
   return [
     '# Targets and figures',

@@ -7,15 +7,19 @@ import type { Bar, Chart } from './chart.js';
  * said by the legend, never by colour alone: every bar carries its name and its figure.
  */
 
-const WIDTH = 860;
+const COLUMN = 480;
+const COLUMNS = 2;
 const MARGIN = 20;
-const LABELS = 190;
-const FIGURES = 110;
-const BAR = 16;
-const STEP = 22;
-const TITLE = 30;
-const GAP = 18;
-const LEGEND = 34;
+const BETWEEN = 28;
+/** Room for names: as the longest of a block needs it, between these. */
+const LABELS = { least: 150, most: 240, character: 6.8 };
+const FIGURES = 62;
+const BAR = 14;
+const STEP = 19;
+const TITLE = 28;
+const GAP = 20;
+const LEGEND = 30;
+const WIDTH = 2 * MARGIN + COLUMNS * COLUMN + (COLUMNS - 1) * BETWEEN;
 
 const COLOURS: Readonly<{ [kind in Bar['kind']]: string }> = { ceiling: '#8b949e', unet: '#2f81f7', peer: '#d2893a' };
 const KINDS: Readonly<{ [kind in Bar['kind']]: string }> = {
@@ -25,8 +29,8 @@ const KINDS: Readonly<{ [kind in Bar['kind']]: string }> = {
 };
 
 const STYLE = `
-  text { font: 13px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #24292f; }
-  .title { font-weight: 600; font-size: 14px; }
+  text { font: 12px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #24292f; }
+  .title { font-weight: 600; font-size: 13px; }
   .quiet { fill: #57606a; }
   .page { fill: #ffffff; }
   @media (prefers-color-scheme: dark) {
@@ -34,14 +38,16 @@ const STYLE = `
   }`;
 
 export function picture(charts: readonly Chart[]): string {
-  const drawn = charts.filter(({ bars }) => bars.length > 0);
   const parts: string[] = [legend()];
-  let y = MARGIN + LEGEND;
-  for (const chart of drawn) {
-    parts.push(block(chart, y));
-    y += TITLE + chart.bars.length * STEP + GAP;
+  const bottoms = Array.from({ length: COLUMNS }, () => MARGIN + LEGEND);
+  for (const chart of charts.filter(({ bars }) => bars.length > 0)) {
+    // The next one goes where there is most room.
+    const top = Math.min(...bottoms);
+    const column = bottoms.indexOf(top);
+    parts.push(block(chart, MARGIN + column * (COLUMN + BETWEEN), top));
+    bottoms[column] = top + TITLE + chart.bars.length * STEP + GAP;
   }
-  const height = y + MARGIN - GAP;
+  const height = Math.max(...bottoms) + MARGIN - GAP;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" role="img">`,
     '<title>unet beside kernel ceilings and other rootless stacks</title>',
@@ -63,15 +69,17 @@ function legend(): string {
     .join('\n');
 }
 
-function block({ title, unit, better, bars }: Chart, top: number): string {
+function block({ title, unit, better, bars }: Chart, left: number, top: number): string {
   const most = Math.max(...bars.map(({ value }) => value), Number.MIN_VALUE);
-  const room = WIDTH - 2 * MARGIN - LABELS - FIGURES;
+  const longest = Math.max(...bars.map(({ label }) => label.length));
+  const labels = Math.min(LABELS.most, Math.max(LABELS.least, Math.ceil(longest * LABELS.character)));
+  const room = COLUMN - labels - FIGURES;
   const hint = `${unit}, ${better === 'more' ? 'more is better' : 'less is better'}`;
   const lines = bars.map(({ label, value, kind }, index) => {
     const y = top + TITLE + index * STEP;
     // A bar of nothing would look like a missing one.
     const width = Math.max(2, (value / most) * room);
-    const x = MARGIN + LABELS;
+    const x = left + labels;
     const text = `y="${y + BAR - 3}"`;
     return [
       `<text x="${x - 8}" ${text} text-anchor="end">${escapeXml(label)}</text>`,
@@ -79,7 +87,7 @@ function block({ title, unit, better, bars }: Chart, top: number): string {
       `<text x="${(x + width + 8).toFixed(1)}" ${text}${kind === 'unet' ? ' font-weight="600"' : ''}>${figure(value)}</text>`,
     ].join('');
   });
-  const head = `<text class="title" x="${MARGIN}" y="${top + 18}">${escapeXml(title)}<tspan class="quiet" font-weight="400" dx="8">${escapeXml(hint)}</tspan></text>`;
+  const head = `<text class="title" x="${left}" y="${top + 18}">${escapeXml(title)}<tspan class="quiet" font-weight="400" dx="8">${escapeXml(hint)}</tspan></text>`;
   return [head, ...lines].join('\n');
 }
 
