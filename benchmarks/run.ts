@@ -73,7 +73,7 @@ async function main(): Promise<number> {
   if (unknown !== undefined) throw new Usage(`no scenario ${unknown}\n${USAGE}`);
   const size = values.quick ? 'quick' : 'normal';
   const context: Context = {
-    ...{ root, progress, quick: values.quick },
+    ...{ root, progress, quick: values.quick, signal: interruptible() },
     rounds: positive(values.rounds, '--rounds', ROUNDS[size]),
     seconds: positive(values.seconds, '--seconds', SECONDS[size]),
   };
@@ -94,6 +94,15 @@ async function main(): Promise<number> {
   return fallen.length === 0 && broken === 0 ? 0 : 1;
 }
 
+/** The first Ctrl-C lets the scenario close what it opened; the second one ends at once, as usual. */
+function interruptible(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => controller.abort(new Error(`interrupted by ${name}`)));
+  }
+  return controller.signal;
+}
+
 /** One scenario after the other; one that breaks is said and left behind. */
 async function runAll(chosen: readonly Scenario[], context: Context, out: string): Promise<RunRecord[]> {
   const about = machine();
@@ -111,6 +120,8 @@ async function runAll(chosen: readonly Scenario[], context: Context, out: string
       process.stdout.write(`${scenarioMarkdown(record)}\n`);
       records.push(record);
     } catch (error) {
+      // What has been measured before stays on disk; a broken off scenario has no figures.
+      context.signal.throwIfAborted();
       progress(`bench: ${scenario.name} failed: ${error instanceof Error ? error.message : error}`);
     }
   }

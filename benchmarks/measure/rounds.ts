@@ -31,7 +31,8 @@ export interface Series extends Omit<Case, 'measure'> {
 
 const GIVE_UP_AFTER = 2;
 
-export async function interleave(cases: readonly Case[], { rounds, progress }: Context): Promise<Series[]> {
+/** @throws when it is interrupted */
+export async function interleave(cases: readonly Case[], { rounds, signal, progress }: Context): Promise<Series[]> {
   const state = cases.map((one) => ({
     one,
     samples: [] as (Sample | null)[],
@@ -45,6 +46,7 @@ export async function interleave(cases: readonly Case[], { rounds, progress }: C
         entry.samples.push(null);
         continue;
       }
+      signal.throwIfAborted();
       const label = `round ${round}/${rounds}  ${nameOf(one)}`;
       try {
         const sample = await one.measure();

@@ -12,6 +12,8 @@ export interface Context {
   readonly rounds: number;
   /** Of one measurement. */
   readonly seconds: number;
+  /** Ctrl-C: nothing more is measured, and everything is closed. */
+  readonly signal: AbortSignal;
   /** Says on stderr what is going on. */
   progress(text: string): void;
 }
