@@ -1,11 +1,20 @@
-import { afterEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { ADDRESS } from '../harness/layout.js';
+import type { Running } from '../harness/running.js';
 import { describeOnKernel, since } from './kernel.js';
 
 /** USO, and with it UDP super-frames on a TAP, came with Linux 6.2. */
 const HAS_USO = since(6, 2);
 
 describeOnKernel('what the kernel lacks', (stage) => {
+  let echo: Running;
+  beforeAll(async () => {
+    echo = stage.world.start('server', ['node', stage.world.fixture('udp-echo.mjs'), '7001']);
+    await echo.output(/ready/);
+  });
+  afterAll(() => {
+    echo?.kill('SIGKILL');
+  });
   afterEach(async () => {
     await stage.unet.reset();
   });
@@ -30,15 +39,12 @@ describeOnKernel('what the kernel lacks', (stage) => {
   });
 
   it('stops no datagram: many in one send, and larger ones than the MTU', async () => {
-    const echo = stage.world.start('server', ['node', stage.world.fixture('udp-echo.mjs'), '7001']);
-    await echo.output(/ready/);
     for (const bytes of ['100', '1200', '1472']) {
       const script = `python3 ${stage.world.fixture('udp-gso.py')} ${ADDRESS.server} 7001 40 ${bytes}`;
       expect(await stage.unet.shell(script)).toBe('echoed 40 of 40, 40 as sent');
     }
     const client = `node ${stage.world.fixture('udp-client.mjs')} ${ADDRESS.server} 7001 5 9000`;
     expect(JSON.parse(await stage.unet.shell(client))).toMatchObject({ answered: 5, lost: 0 });
-    echo.kill('SIGKILL');
   });
 
   it('stops no datagram between two containers', async () => {

@@ -1,6 +1,7 @@
-import { afterEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { ADDRESS } from '../harness/layout.js';
 import { patient, share } from '../harness/patience.js';
+import type { Running } from '../harness/running.js';
 import { describeOnKernel } from './kernel.js';
 import { netemCounters, netemOnGuest, netemOnRoad, Prepared } from './netem.js';
 
@@ -22,11 +23,14 @@ describeOnKernel('bulk data, byte for byte, where netem makes the link bad', (st
     await stage.unet.reset();
   });
 
-  const serve = async () => {
-    const server = stage.world.start('server', ['node', stage.world.fixture('bulk.mjs'), 'serve', '7000']);
+  let server: Running;
+  beforeAll(async () => {
+    server = stage.world.start('server', ['node', stage.world.fixture('bulk.mjs'), 'serve', '7000']);
     await server.output(/ready/);
-    return server;
-  };
+  });
+  afterAll(() => {
+    server?.kill('SIGKILL');
+  });
   const client = (operation: string) => [
     ...['node', stage.world.fixture('bulk.mjs'), operation],
     ...[ADDRESS.server, '7000', String(BYTES), '2'],
@@ -35,7 +39,6 @@ describeOnKernel('bulk data, byte for byte, where netem makes the link bad', (st
   it.each(LINKS)(
     'between a guest and us, both ways: %s',
     async (_, words) => {
-      const server = await serve();
       const script = ['put', 'get'].map((operation) => client(operation).join(' ')).join(' && ');
       const guest = await Prepared.start(stage, 'guest', script);
       await netemOnGuest(stage, guest, words);
@@ -43,7 +46,6 @@ describeOnKernel('bulk data, byte for byte, where netem makes the link bad', (st
       const log = await stage.unet.logged('guest', /finished \d+/, LONG_MS);
       expect(log.match(/"ok":true/g)).toHaveLength(2);
       expect(log).toContain('finished 0');
-      server.kill('SIGKILL');
     },
     patient(2 * LONG_MS),
   );
@@ -51,13 +53,11 @@ describeOnKernel('bulk data, byte for byte, where netem makes the link bad', (st
   it.each(LINKS)(
     'between us and the server, both ways: %s',
     async (_, words) => {
-      const server = await serve();
       await netemOnRoad(stage, words);
       for (const operation of ['put', 'get']) {
         const { stdout } = await stage.unet.run(['run', '--rm', '--', ...client(operation)], { timeoutMs: LONG_MS });
         expect(JSON.parse(stdout)).toMatchObject({ ok: true });
       }
-      server.kill('SIGKILL');
     },
     patient(2 * LONG_MS),
   );
