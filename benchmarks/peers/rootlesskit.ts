@@ -53,26 +53,25 @@ export function rootlesskit(which: keyof typeof KINDS): Peer | null {
       // The implicit driver takes no list: it publishes whatever is listened on.
       const ports =
         driver === 'implicit' ? [] : published.flatMap((port) => ['-p', `127.0.0.1:${port.split('/')[0]}:${port}`]);
-      const pasta = net === 'pasta' ? [`--pasta-binary=${onPath('PASTA', 'pasta')}`] : [];
+      const ifname = uniqueInterface();
+      const pasta = net === 'pasta' ? [`--pasta-binary=${onPath('PASTA', 'pasta')}`, `--ifname=${ifname}`] : [];
       const stack = await startBackground([
         ...[program, `--state-dir=${state}`, `--net=${net}`, ...size, ...pasta, `--port-driver=${driver}`, ...ports],
         ...['--', ...HOLD],
       ]);
-      let helpers: number[] = [];
       const close = async () => {
         await stack.end();
-        await endAll(helpers);
+        await endPastaOf(ifname);
         rmSync(directory, { recursive: true, force: true });
       };
       try {
         const child = await untilReady('rootlesskit', stack, () => childOf(state, stack.pid));
-        helpers = net === 'pasta' ? detachedPasta(child) : [];
         return {
           serverAddress: host,
           listenAddress: '127.0.0.1',
           inside: enter(child),
           outside: [],
-          processes: [stack.pid, ...helpers],
+          processes: [stack.pid, ...pastasOf(ifname)],
           publishedAddress: '127.0.0.1',
           close,
         };
@@ -94,15 +93,28 @@ function childOf(state: string, parent: number): number | null {
   return child !== parent && holds ? child : null;
 }
 
-/** RootlessKit's pasta leaves its tree and outlives it. Ours is the one that was told our child's process id, the last of its words. */
-function detachedPasta(child: number): number[] {
+let interfaces = 0;
+
+/** A name that no other interface has: what RootlessKit's pasta is told, and known by. Linux takes 15 characters. */
+export function uniqueInterface(): string {
+  interfaces += 1;
+  return `b${process.pid}-${interfaces}`;
+}
+
+/** RootlessKit's pasta leaves its tree and outlives it. Ours is the one that makes this interface. */
+function pastasOf(name: string): number[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
     .map(Number)
     .filter((pid) => {
       const words = commandLine(pid).split(' ');
-      return /pasta|passt/.test(words[0] ?? '') && words.at(-1) === String(child);
+      return /pasta|passt/.test(words[0] ?? '') && words.includes(`--ns-ifname=${name}`);
     });
+}
+
+/** Ends the pasta that was left behind with this interface. */
+export async function endPastaOf(name: string): Promise<void> {
+  await endAll(pastasOf(name));
 }
 
 function commandLine(pid: number): string {

@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startBackground } from '../measure/process.js';
+import { startBackground, untilReady } from '../measure/process.js';
 import { enter, startHolder, untilAddress } from './holder.js';
 import { onPath } from './on-path.js';
 import { MTUS, type Path, type Peer } from './peer.js';
@@ -36,6 +36,7 @@ export function slirp4netns(): Peer | null {
       };
       try {
         await untilAddress(inside, GUEST, stack);
+        await untilReady('slirp4netns', stack, () => (existsSync(socket) ? true : null));
         for (const port of publish) await publishPort(socket, 'tcp', port);
         for (const port of publishUdp) await publishPort(socket, 'udp', port);
       } catch (error) {
