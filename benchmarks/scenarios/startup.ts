@@ -3,6 +3,7 @@ import { output } from '../measure/process.js';
 import { type Case, interleave, pick, pickOne, type Series, valuesOf } from '../measure/rounds.js';
 import { judgeRatio, peerText, type Verdict } from '../measure/verdict.js';
 import { onPath } from '../peers/on-path.js';
+import { endPastaOf, uniqueInterface } from '../peers/rootlesskit.js';
 import { UnetDaemon } from '../peers/unet-daemon.js';
 import type { Chart } from '../report/chart.js';
 import type { Context, Outcome, Scenario } from './scenario.js';
@@ -45,7 +46,7 @@ function roundsOf({ quick, rounds }: Context): number {
 function casesOf(daemon: UnetDaemon, { quick }: Context): { cases: Case[]; notes: string[] } {
   const cases = [
     caseOf(NODE, [process.execPath, '-e', '0']),
-    caseOf('unet', daemon.argv('run', '--rm', '--', 'true'), daemon.env),
+    caseOf('unet', daemon.argv('run', '--rm', '--', 'true'), { env: daemon.env }),
   ];
   if (quick) return { cases, notes: [] };
   const notes: string[] = [];
@@ -57,13 +58,22 @@ function casesOf(daemon: UnetDaemon, { quick }: Context): { cases: Case[]; notes
   else {
     for (const [net, needs] of Object.entries(ROOTLESSKIT_NETS)) {
       if (needs !== null && onPath(needs.toUpperCase(), needs) === null) continue;
-      cases.push(caseOf(`rootlesskit --net=${net}`, [rootlesskit, `--net=${net}`, '--', 'true']));
+      const ifname = uniqueInterface();
+      const argv = [rootlesskit, `--net=${net}`, ...(net === 'pasta' ? [`--ifname=${ifname}`] : []), '--', 'true'];
+      // It leaves its pasta behind, which would be in the way of what comes next.
+      cases.push(caseOf(`rootlesskit --net=${net}`, argv, { after: () => endPastaOf(ifname) }));
     }
   }
   return { cases, notes };
 }
 
-function caseOf(path: string, argv: readonly string[], env?: NodeJS.ProcessEnv): Case {
+interface Around {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Not measured. */
+  readonly after?: () => Promise<void>;
+}
+
+function caseOf(path: string, argv: readonly string[], { env, after }: Around = {}): Case {
   return {
     path,
     mtu: null,
@@ -71,7 +81,9 @@ function caseOf(path: string, argv: readonly string[], env?: NodeJS.ProcessEnv):
     async measure() {
       const start = performance.now();
       await output(argv, { timeoutMs: TIMEOUT_MS, ...(env && { env }) });
-      return { wallMs: performance.now() - start };
+      const wallMs = performance.now() - start;
+      await after?.();
+      return { wallMs };
     },
   };
 }
