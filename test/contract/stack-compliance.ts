@@ -34,6 +34,8 @@ const ENDPOINT: EndpointSpec = {
   hostAccessPorts: [],
 };
 
+const FAULT = { loss: 0.01, duplicate: 0, reorder: 0, delayUs: 1000, jitterUs: 500, rateBits: 64_000 };
+
 /** What every implementation of `Stack` promises; the fake of the unit tests as well as the addon. */
 export function describeStack(name: string, subject: Subject): void {
   describe(name, () => {
@@ -107,7 +109,7 @@ export function describeStack(name: string, subject: Subject): void {
         stack.expectEndpoint(ENDPOINT);
       });
 
-      it.each(['release', 'abort', 'signalGuest', 'publish'] as const)(
+      it.each(['release', 'abort', 'signalGuest', 'publish', 'setFaults'] as const)(
         '%s knows no endpoint that was not expected',
         (method) => {
           const act = {
@@ -115,6 +117,7 @@ export function describeStack(name: string, subject: Subject): void {
             abort: () => stack.abort(ID, 'no'),
             signalGuest: () => stack.signalGuest(ID, 15),
             publish: () => stack.publish(published(0)),
+            setFaults: () => stack.setFaults(ID, { egress: FAULT, ingress: null }),
           };
           expect(act[method]).toThrow(code('ENOENT'));
         },
@@ -132,6 +135,50 @@ export function describeStack(name: string, subject: Subject): void {
       it('give no events by themselves', () => {
         expectEndpoint();
         expect(stack.drainEvents(16)).toEqual([]);
+      });
+    });
+
+    describe('faults', () => {
+      const other = {
+        ...ENDPOINT,
+        id: 'b2'.repeat(32),
+        ticket: 'f1'.repeat(32),
+        address: '172.17.0.3',
+        mac: '02:42:ac:11:00:03',
+      };
+
+      it('are taken with an endpoint, later, and back', () => {
+        expectEndpoint({ faults: { egress: FAULT, ingress: null } });
+        stack.setFaults(ID, { egress: null, ingress: FAULT });
+        stack.setFaults(ID, { egress: null, ingress: null });
+      });
+
+      it('are made between two that are known', () => {
+        expectEndpoint();
+        const cut = { ...FAULT, loss: 1 };
+        expect(() => stack.setFaultsBetween(ID, other.id, { egress: cut, ingress: null })).toThrow(code('ENOENT'));
+        stack.expectEndpoint(other);
+        stack.setFaultsBetween(ID, other.id, { egress: cut, ingress: null });
+        stack.setFaultsBetween(other.id, ID, { egress: null, ingress: null });
+        expect(() => stack.setFaultsBetween(ID, ID, { egress: cut, ingress: cut })).toThrow(code('EINVAL'));
+        stack.dropEndpoint(other.id);
+        expect(() => stack.setFaultsBetween(other.id, ID, { egress: cut, ingress: cut })).toThrow(code('ENOENT'));
+      });
+
+      it.each([
+        { loss: 1.1 },
+        { duplicate: -1 },
+        { reorder: Number.NaN },
+        { delayUs: 60_000_001 },
+        { jitterUs: FAULT.delayUs + 1 },
+        { rateBits: -1 },
+      ])('have ranges: %j', (wrong) => {
+        expectEndpoint();
+        const spec = { egress: null, ingress: { ...FAULT, ...wrong } };
+        expect(() => stack.setFaults(ID, spec)).toThrow(code('EINVAL'));
+        stack.expectEndpoint(other);
+        expect(() => stack.setFaultsBetween(ID, other.id, spec)).toThrow(code('EINVAL'));
+        expect(() => stack.expectEndpoint({ ...other, id: 'c3'.repeat(32), faults: spec })).toThrow(code('EINVAL'));
       });
     });
 
@@ -218,6 +265,7 @@ export function describeStack(name: string, subject: Subject): void {
           () => stack.release(ID),
           () => stack.publish(published(0)),
           () => stack.snapshot(),
+          () => stack.setFaults(ID, { egress: null, ingress: null }),
         ];
         for (const call of calls) expect(call).toThrow(code('ESTOPPED'));
       });

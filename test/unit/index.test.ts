@@ -49,6 +49,23 @@ describe('the library', () => {
     unet.close();
   });
 
+  it('makes links bad, from the start and while they are used', async () => {
+    launcher(`cat <&3 >/dev/null; until [ -e '${join(world.root, 'attached')}' ]; do sleep 0.02; done`);
+    const unet = await connect();
+    await Promise.all([unet.run(['sleep', '1000'], { name: 'web', faults: ['egress:delay=5ms'] }), attachNext()]);
+    expect(await unet.setFaults('web', 'ingress:partition')).toMatchObject({
+      egress: { delayUs: 5000 },
+      ingress: { loss: 1 },
+    });
+    await expect(unet.setFaults('web', 'ingress=partition')).rejects.toMatchObject({ code: 'USAGE' });
+    await world.run({ name: 'db' });
+    expect(await unet.setFaultsBetween('web', 'db', 'egress:loss=1%')).toMatchObject({
+      egress: { loss: 0.01 },
+      ingress: null,
+    });
+    unet.close();
+  });
+
   it('raises what the launcher says', async () => {
     launcher('echo "unet: no TUN device: load the module" >&2; exit 125');
     const unet = await connect();
