@@ -30,7 +30,7 @@ export async function boot({ qemu, vmlinuz, initramfs, clone, out, argumentLines
     ...['-machine', 'q35,accel=tcg', '-cpu', 'max', '-smp', String(CPUS), '-m', String(MEMORY_MIB)],
     ...['-kernel', vmlinuz, '-initrd', join(out, 'initramfs')],
     // panic=-1 with -no-reboot: a panic ends QEMU. mitigations=off: nothing to protect, and each costs emulated instructions.
-    ...['-append', 'console=ttyS0 loglevel=6 panic=-1 mitigations=off'],
+    ...['-append', 'console=ttyS0 loglevel=6 panic=-1 mitigations=off no_timer_check'],
     ...['-serial', `file:${join(out, 'console')}`, '-serial', 'stdio'],
     ...['-device', 'virtio-rng-pci'],
     ...share('files', '/', ',readonly=on'),

@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs';
 
 // biome-ignore lint/style/noDefaultExport: how vitest finds a reporter
 export default class {
-  onTestRunEnd(modules) {
+  onTestRunEnd(modules, errors) {
     const report = { passed: 0, failed: [], skipped: [] };
+    for (const { message } of errors) report.failed.push({ name: 'vitest', why: message });
     for (const module of modules) {
       // A file that could not be loaded has an error and no tests.
       if (module.errors().length > 0)
