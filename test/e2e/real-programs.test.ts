@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, type TestContext } from 'vitest';
 import { describeInWorld } from '../harness/e2e.js';
 import { ADDRESS } from '../harness/layout.js';
+import { share } from '../harness/patience.js';
 import { until } from '../harness/world.js';
 
 const MEGABYTES = 20;
@@ -127,11 +128,11 @@ http {
       const { stdout } = await stage.unet.run(['run', '--rm', '--', ...argv]);
       return JSON.parse(stdout).end;
     };
-    expect((await measure()).sum_received.bytes).toBeGreaterThan(10_000_000);
-    expect((await measure('-R')).sum_received.bytes).toBeGreaterThan(10_000_000);
-    const udp = (await measure('-u', '-b', '20M')).sum;
+    expect((await measure()).sum_received.bytes).toBeGreaterThan(share(10_000_000));
+    expect((await measure('-R')).sum_received.bytes).toBeGreaterThan(share(10_000_000));
+    const udp = (await measure('-u', '-b', String(share(20_000_000)))).sum;
     expect(udp.lost_percent).toBeLessThan(5);
-    expect(udp.packets).toBeGreaterThan(1000);
+    expect(udp.packets).toBeGreaterThan(share(1000));
     server.kill('SIGKILL');
   });
 });
