@@ -17,6 +17,9 @@ const CLIENTS = [1, 64] as const;
 const OUT = 'guest → host';
 const PUBLISHED = 'published port';
 
+/** Of the seconds of one measurement: thousands of connections say enough, and the paths are many. */
+const SHARE = 0.5;
+const OVERHEAD_SECONDS = 0.2;
 /** Failures of one connection in so many are an error of the path, not of chance. */
 const TOLERATED_ERRORS = 1 / 1000;
 
@@ -29,7 +32,7 @@ export const connRate: Scenario = {
   inQuick: false,
   estimateSeconds(context) {
     const { peers } = wantedPaths(context);
-    return 15 + peers.length * CLIENTS.length * context.rounds * (context.seconds + 0.2);
+    return 15 + peers.length * CLIENTS.length * context.rounds * (context.seconds * SHARE + OVERHEAD_SECONDS);
   },
   async run(context): Promise<Outcome> {
     const { peers, notes } = wantedPaths(context);
@@ -60,9 +63,9 @@ interface Way {
   readonly published: number | null;
 }
 
-function wantedPaths({ root }: Context): { peers: Way[]; notes: readonly string[] } {
-  const [out, published] = [outboundPeers(), publishingPeers()];
-  const ours = [loopback, unet(root)];
+function wantedPaths(context: Context): { peers: Way[]; notes: readonly string[] } {
+  const [out, published] = [outboundPeers(context), publishingPeers(context)];
+  const ours = [loopback, unet(context.root)];
   const peers = [
     ...[...ours, ...out.peers].map((peer) => ({ wanted: { peer, mtu: peer.mtus[0] ?? null }, published: null })),
     ...[...ours, ...published.peers].map((peer, index) => {
@@ -73,12 +76,9 @@ function wantedPaths({ root }: Context): { peers: Way[]; notes: readonly string[
   return { peers, notes: [...new Set([...out.notes, ...published.notes])] };
 }
 
-function allCases(
-  opened: readonly Opened[],
-  ways: readonly Way[],
-  servers: LoadServer[],
-  { root, seconds }: Context,
-): Case[] {
+function allCases(opened: readonly Opened[], ways: readonly Way[], servers: LoadServer[], context: Context): Case[] {
+  const { root } = context;
+  const seconds = context.seconds * SHARE;
   const outside = new LoadServer({ root, before: [], kind: 'conn-server', address: '127.0.0.1', port: PORT });
   servers.push(outside);
   return opened.flatMap(({ peer, mtu, path }, index) => {

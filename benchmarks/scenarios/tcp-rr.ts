@@ -49,9 +49,9 @@ export const tcpRr: Scenario = {
   },
 };
 
-function peersOf({ root, quick }: Context) {
-  const { peers, notes } = quick ? { peers: [], notes: [] } : outboundPeers();
-  return { peers: [loopback, unet(root), ...peers], notes };
+function peersOf(context: Context) {
+  const { peers, notes } = outboundPeers(context);
+  return { peers: [loopback, unet(context.root), ...peers], notes };
 }
 
 interface Report {
