@@ -102,13 +102,15 @@ interface Kind {
   readonly by: Sender;
 }
 
+const PLAIN: readonly Kind[] = WAYS.flatMap((way) => SIZES.map((size) => ({ way, size, by: 'plain' })));
+const SEGMENTED: readonly Kind[] = WAYS.map((way) => ({ way, size: 1200, by: 'UDP_SEGMENT' }));
+
 /** What is measured of a path. All of it for ours; of others what the targets ask for, and one figure of the way in. */
 function kindsOf({ kind }: Peer): Kind[] {
-  const ways = kind === 'ceiling' ? WAYS.slice(0, 1) : WAYS;
-  return ways.flatMap((way): Kind[] => {
-    if (kind === 'peer' && way === 'host → guest') return [{ way, size: 1200, by: 'plain' }];
-    return [...SIZES.map((size) => ({ way, size, by: 'plain' })), { way, size: 1200, by: 'UDP_SEGMENT' }];
-  });
+  const all = [...PLAIN, ...SEGMENTED];
+  if (kind === 'unet') return all;
+  const wayIn = kind === 'peer' ? PLAIN.filter(({ way, size }) => way === 'host → guest' && size === 1200) : [];
+  return [...all.filter(({ way }) => way === 'guest → host'), ...wayIn];
 }
 
 function variant(way: Way, size: number, by: Sender): string {
