@@ -145,7 +145,8 @@ impl Hostile {
                     self.io.uplink.datagrams.keys().copied().chain(self.bindings.iter().copied()).collect();
                 if let Some(&binding) = known.get(script.below(known.len())) {
                     let len = script.below(5000);
-                    self.stack.on_datagram(&mut self.io, binding, peer, &vec![6; len], now);
+                    let size = script.one_in(2).then(|| script.word() % 2000);
+                    self.stack.on_datagrams(&mut self.io, binding, peer, &vec![6; len], size, now);
                     self.stack.on_datagram_error(&mut self.io, binding, peer, error(script.byte()));
                 }
             }
