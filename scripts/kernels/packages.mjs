@@ -1,7 +1,8 @@
 // Stock Debian kernels, fetched as packages by apt from whatever sources this machine has, and unpacked under .cache/kernels without root.
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail, outputOf, run, say } from '../lib/run.mjs';
+import { fail, outputOf, say } from '../lib/run.mjs';
 
 /** The -cloud- and -rt- images are left out: the first have no 9p, the second are not what users run. */
 const SERIES = {
@@ -37,7 +38,7 @@ export function kernel(series, directory) {
 /** Any package, unpacked: for the one static program that the machine boots with. */
 export function packageFiles(name, directory) {
   const into = join(directory, name);
-  if (!existsSync(into)) fetchInto(name, into, () => {});
+  if (!existsSync(into)) fetchInto(name, into, () => true);
   return into;
 }
 
@@ -66,8 +67,7 @@ function unpack(name, release, root) {
   fetchInto(name, root, (files) => {
     // Newer packages have their modules in /usr/lib, and kmod looks in /lib.
     if (!existsSync(join(files, 'lib'))) symlinkSync('usr/lib', join(files, 'lib'));
-    const { depmod } = programs();
-    run(depmod, ['-b', files, release]);
+    return succeeds(programs().depmod, ['-b', files, release], files);
   });
 }
 
@@ -76,16 +76,19 @@ function fetchInto(name, into, prepare) {
   const temporary = `${into}.${process.pid}`;
   const files = join(temporary, 'files');
   mkdirSync(files, { recursive: true });
-  try {
-    // Not the sandbox user of apt: it may not write here.
-    run('apt-get', ['download', '-qq', '-o', 'APT::Sandbox::User=root', name], { cwd: temporary });
-    const [archive] = readdirSync(temporary).filter((file) => file.endsWith('.deb'));
-    run('dpkg-deb', ['-x', archive, files], { cwd: temporary });
+  // Not the sandbox user of apt: it may not write here.
+  const works =
+    succeeds('apt-get', ['download', '-qq', '-o', 'APT::Sandbox::User=root', name], temporary) &&
+    succeeds('dpkg-deb', ['-x', readdirSync(temporary).find((file) => file.endsWith('.deb')), files], temporary) &&
     prepare(files);
-    renameSync(files, into);
-  } finally {
-    rmSync(temporary, { recursive: true, force: true });
-  }
+  if (works) renameSync(files, into);
+  rmSync(temporary, { recursive: true, force: true });
+  if (!works) fail(`the package ${name} could not be fetched and unpacked: is there a network, and room in ${into}?`);
+}
+
+/** What went wrong the program says itself. */
+function succeeds(command, args, cwd) {
+  return spawnSync(command, args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
 }
 
 /** Where kmod's programs are: /sbin is not on every user's PATH. */
