@@ -5,8 +5,8 @@
 //! through all three, as far as they exist, in the order of its way.
 //!
 //! A link exists from the moment something is asked of it until nothing is and all that it held has gone on. When there is
-//! none at all, the path of frames has one look at an empty `Option` for each frame towards a guest and at an empty table for each
-//! batch from one; no clock is read for it, and the loop's sleep is as it was.
+//! none at all, the path of frames has one look at an empty `Option` for each frame towards a guest (and each read for one), and at an
+//! empty table for each batch from one; no clock is read for it, and the loop's sleep is as it was.
 
 use crate::clock::Clock;
 use crate::error::EngineError;
@@ -62,11 +62,9 @@ impl TowardsGuests {
         self.ingress.get(endpoint).map_or(usize::MAX, |link| link.room(self.clock.now()))
     }
 
+    /// The first link on the way from one guest to another: theirs, or the receiver's own.
     pub(crate) fn between(&mut self, from: EndpointId, to: EndpointId) -> Option<Timed<'_>> {
-        if self.between.is_empty() {
-            return None;
-        }
-        let link = self.between.get_mut(&(from, to))?;
+        let link = self.between.get_mut(&(from, to)).or_else(|| self.ingress.get_mut(to))?;
         Some(Timed { link, now: self.clock.now() })
     }
 

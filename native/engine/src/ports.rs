@@ -163,17 +163,17 @@ impl Device for Ports {
     }
 
     fn transmit(&mut self, endpoint: EndpointId, vnet: &Vnet, header: &[u8], payload: &[u8]) -> bool {
-        if let Some(link) = self.faults.as_mut().and_then(|faults| faults.towards(endpoint)) {
-            return link.offer(vnet, header, payload);
+        match self.faults.as_mut().and_then(|faults| faults.towards(endpoint)) {
+            None => self.write(endpoint, vnet, header, payload),
+            Some(link) => link.offer(vnet, header, payload),
         }
-        self.write(endpoint, vnet, header, payload)
     }
 
     fn forward(&mut self, from: EndpointId, to: EndpointId, vnet: &Vnet, header: &[u8], payload: &[u8]) -> bool {
-        if let Some(link) = self.faults.as_mut().and_then(|faults| faults.between(from, to)) {
-            return link.offer(vnet, header, payload);
+        match self.faults.as_mut().and_then(|faults| faults.between(from, to)) {
+            None => self.write(to, vnet, header, payload),
+            Some(link) => link.offer(vnet, header, payload),
         }
-        self.transmit(to, vnet, header, payload)
     }
 }
 

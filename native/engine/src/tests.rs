@@ -1,6 +1,8 @@
 //! Ring 2: the loop with real sockets on 127.0.0.1 and a guest made of frames, which come and go through a socket pair in
 //! the place of a TAP. No privileges, no namespaces.
 
+mod faults;
+
 use crate::endpoints::{EndpointSpec, NetworkSpec};
 use crate::events::{EventKind, EventQueue};
 use crate::faults::FaultsSpec;
