@@ -1,6 +1,6 @@
 import { messageOf } from '../model/errors.js';
 import type { PublishedPort } from '../model/port-list.js';
-import { completeEvent, type PublishSpec, type StackEvent } from '../native/index.js';
+import type { PublishSpec, StackEvent } from '../native/index.js';
 import type { Container } from './container.js';
 import { endpointSpec } from './create-container.js';
 import type { Ending } from './ending.js';
@@ -9,6 +9,9 @@ import type { Binder } from './port-table.js';
 import { identifyProcess } from './process-identity.js';
 import { exitStatus } from './state-store.js';
 import { watchSupervisor } from './supervisor-watch.js';
+
+/** What is known of an event: one that was lost is made up from what the engine says now. */
+type Heard = Pick<StackEvent, 'kind'> & Partial<StackEvent>;
 
 /**
  * Carries a container from its TAP's arrival to its end, as the engine reports it:
@@ -27,13 +30,13 @@ export class EndpointEvents {
     this.#ending = ending;
   }
 
-  handle(event: StackEvent): void {
+  handle(event: Heard): void {
     if (event.kind === 'overflow') {
       this.#house.log.warn({ lost: event.lost }, 'events of the engine were lost; comparing its state with ours');
       this.#reconcile();
       return;
     }
-    const container = this.#house.registry.get(event.endpoint);
+    const container = this.#house.registry.get(event.endpoint ?? null);
     if (container)
       void container.serially(() => this.#apply(container, event)).catch((error) => this.#failed(container, error));
   }
@@ -51,17 +54,17 @@ export class EndpointEvents {
     if (container.record.phase !== 'created') watchSupervisor(this.#house, this.#ending, container);
   }
 
-  async #apply(container: Container, event: StackEvent): Promise<void> {
+  async #apply(container: Container, event: Heard): Promise<void> {
     if (!container.live) return;
     switch (event.kind) {
       case 'attached':
         return this.#attached(container, event);
       case 'started':
-        return this.#started(container, event.pid);
+        return this.#started(container, event.pid ?? null);
       case 'failed':
         return this.#launchFailed(container, event);
       case 'exited': {
-        const exitCode = exitStatus(event.exitCode, event.signal);
+        const exitCode = exitStatus(event.exitCode ?? null, event.signal ?? null);
         return this.#ending.finish(container, { exitCode, finishedAt: null });
       }
       case 'detached':
@@ -72,12 +75,12 @@ export class EndpointEvents {
     }
   }
 
-  async #attached(container: Container, event: StackEvent): Promise<void> {
+  async #attached(container: Container, event: Heard): Promise<void> {
     const { record } = container;
     container.clearTimer();
     container.attached = true;
-    record.device = event.device;
-    record.supervisor = event.pid === null ? record.supervisor : identifyProcess(event.pid);
+    record.device = event.device ?? null;
+    record.supervisor = event.pid ? identifyProcess(event.pid) : record.supervisor;
     if (event.running) return this.#takeBack(container);
     if (record.phase !== 'created') return;
     record.phase = 'starting';
@@ -124,7 +127,7 @@ export class EndpointEvents {
     container.changed();
   }
 
-  async #launchFailed(container: Container, { message, exitCode }: StackEvent): Promise<void> {
+  async #launchFailed(container: Container, { message, exitCode }: Heard): Promise<void> {
     if (container.running) return this.#ending.finish(container, { exitCode: exitCode ?? 125, finishedAt: null });
     return this.#ending.undo(container, message ?? 'the launcher failed');
   }
@@ -140,7 +143,7 @@ export class EndpointEvents {
       }
       const running = container.record.phase !== 'created';
       const kind = endpoint.attached ? 'attached' : 'detached';
-      this.handle(completeEvent({ kind, endpoint: container.id, running, device: endpoint.device }));
+      this.handle({ kind, endpoint: container.id, running, device: endpoint.device });
     }
   }
 

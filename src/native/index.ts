@@ -1,5 +1,4 @@
 export { loadNative } from './binding.js';
-export { completeEvent } from './convert.js';
 export { nativeCodeOf } from './errors.js';
 export { peerOf } from './peer.js';
 export type * from './stack.js';
