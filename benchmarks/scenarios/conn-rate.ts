@@ -1,5 +1,5 @@
 import { LoadServer, loadProgram, runLoad, untilAnswered } from '../measure/load.js';
-import { P50, P99, PER_SECOND } from '../measure/metrics.js';
+import { type Metric, P50, P99, PER_SECOND } from '../measure/metrics.js';
 import { bestPeerIn, oursIn } from '../measure/rivals.js';
 import { type Case, interleave, type Sample, type Series } from '../measure/rounds.js';
 import { judgeRatio, peerText, type Verdict } from '../measure/verdict.js';
@@ -20,15 +20,17 @@ const PUBLISHED = 'published port';
 /** Of the seconds of one measurement: thousands of connections say enough, and the paths are many. */
 const SHARE = 0.5;
 const OVERHEAD_SECONDS = 0.2;
-/** Failures of one connection in so many are an error of the path, not of chance. */
-const TOLERATED_ERRORS = 1 / 1000;
+/** slirp4netns, for one, lets callers wait whose SYN its listener's backlog of one had no room for. */
+const BROKEN: Metric = { id: 'broken', title: 'failed or hung', unit: 'connections', digits: 0 };
+/** Of ours, one in so many is an error of the path, and then there is no figure. */
+const TOLERATED = 1 / 1000;
 
 /** Connect, send a byte, receive a byte, close by RST, and the next: one client alone, and 64 at once. */
 export const connRate: Scenario = {
   name: 'conn-rate',
   about:
     'short TCP connections (connect, a byte there, a byte back, reset) by unet-load: one client after the other and 64 at once, from a guest to the host’s loopback and from the host to a published port',
-  metrics: [PER_SECOND, P50, P99],
+  metrics: [PER_SECOND, P50, P99, BROKEN],
   inQuick: false,
   estimateSeconds(context) {
     const { peers } = wantedPaths(context);
@@ -105,7 +107,7 @@ function allCases(opened: readonly Opened[], ways: readonly Way[], servers: Load
       variant: variant(port === null ? OUT : PUBLISHED, clients),
       async measure() {
         const argv = [...(await ready()), '--reset', '--seconds', `${seconds}`, '--clients', `${clients}`];
-        return sampleOf(await runLoad<Report>(argv, seconds));
+        return sampleOf(await runLoad<Report>(argv, seconds), peer.kind === 'peer');
       },
     }));
   });
@@ -124,11 +126,13 @@ interface Report {
   readonly stuck: number;
 }
 
-function sampleOf({ connections, perSecond, microseconds, errors, firstError, stuck }: Report): Sample {
-  if (errors + stuck > connections * TOLERATED_ERRORS) {
+function sampleOf(report: Report, tolerant: boolean): Sample {
+  const { connections, perSecond, microseconds, errors, firstError, stuck } = report;
+  const broken = errors + stuck;
+  if (!tolerant && broken > connections * TOLERATED) {
     throw new Error(`of ${connections} connections ${errors} failed (${firstError ?? '–'}) and ${stuck} hung`);
   }
-  return { perSecond, p50Us: microseconds.p50, p99Us: microseconds.p99 };
+  return { perSecond, p50Us: microseconds.p50, p99Us: microseconds.p99, broken };
 }
 
 const AT_LEAST = { 1: 1.3, 64: 2 } as const;
