@@ -1,13 +1,18 @@
 // npm run test:kernels: the end-to-end tests on stock Debian kernels, in QEMU, over this machine's own files.
 //
-//   npm run test:kernels                                both kernels, test/e2e and test/kernels (an hour or two each: it is emulation)
-//   npm run test:kernels -- 6.1                         one kernel
-//   npm run test:kernels -- 6.12 test/e2e/run.test.ts   one file; all other words go to vitest (-t 'name of a test')
+//   npm run test:kernels                                 both kernels: test/e2e and test/kernels
+//   npm run test:kernels -- 6.1                          one of them
+//   npm run test:kernels -- 6.12 test/e2e/run.test.ts    one file; all other words go to vitest (-t 'part of a name')
 //
-// Not part of CI. Needs Debian with qemu-system-x86, kmod and xz-utils, and no root; kernels are fetched by apt-get download from the
-// machine's own sources and kept in .cache/kernels. What the machine printed is in .cache/kernels/SERIES/out/console.
+// Not part of CI: it is emulation, an hour for a kernel on two idle cores and no result worth having on busy ones, where unet's own limits
+// (ten seconds for a daemon to start) and vitest's (a minute for its worker) run out. Leave the clone alone meanwhile: the machine reads it.
 //
-// UNET_TEST_PATIENCE (10 here) is what every time limit of the tests is multiplied with. The tests that make figures skip there.
+// Needs Debian with qemu-system-x86, kmod and xz-utils, and no root. The newest kernel of each series is fetched with `apt-get download`
+// from the machine's own sources and kept in .cache/kernels (500 MB), as is busybox-static, which the machine boots with. Beside them, in
+// SERIES/out: `console`, what the kernel said, and `report.json`. Exit status 1 when a test failed or a machine did not get to its end.
+//
+// UNET_TEST_PATIENCE (10 here) is what the tests' limits in time are multiplied with and their amounts of data divided by
+// (test/harness/patience.ts). A skipped test is listed with its reason.
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { initramfs } from './kernels/initramfs.mjs';
