@@ -3,6 +3,7 @@
 
 use crate::flow::{BindingId, FlowId};
 use crate::switch::EndpointId;
+use std::io::IoSliceMut;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
 /// Where a TCP flow leads.
@@ -112,6 +113,15 @@ pub trait Uplink {
     /// # Errors
     /// The connection is lost.
     fn tcp_receive(&mut self, flow: FlowId, buffer: &mut [u8]) -> Result<Received, UplinkError>;
+
+    /// Reads into several buffers, one filled after the other: the fewer calls, the fewer acknowledgements the host's kernel makes of
+    /// them. The count is that of all bytes.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    fn tcp_receive_many(&mut self, flow: FlowId, buffers: &mut [IoSliceMut<'_>]) -> Result<Received, UplinkError> {
+        buffers.first_mut().map_or(Ok(Received::Empty), |first| self.tcp_receive(flow, first))
+    }
 
     /// No more bytes will be sent (FIN).
     fn tcp_shutdown(&mut self, flow: FlowId);

@@ -5,6 +5,7 @@
 mod common;
 
 use common::conn::Offer;
+use common::lean::Lean;
 use common::{Conn, SERVER, World, assert_same, pattern};
 use std::time::Duration;
 use unet_core::testing::frames::{SeenSegment, TestSegment, parse_tcp};
@@ -375,6 +376,29 @@ fn an_acknowledgement_from_long_ago_is_a_guess() {
     late.raw(&mut world, conn.seq, Flags::ACK, &[], b"late");
     world.settle();
     assert_eq!(world.io.uplink.stream(conn.flow).sent, b"late");
+}
+
+/// A line that had no room for long, with nothing of the flow on it whose acknowledgement could wake it.
+#[test]
+fn a_slow_line_is_asked_again_soon() {
+    let mut lean = Lean::new(10);
+    let mut conn = lean.open(40_000);
+    for silence in [1, 10, 100] {
+        lean.sides.line = 0;
+        lean.sides.available = 100_000;
+        lean.event(&conn, true, false);
+        lean.flush();
+        lean.pass(Duration::from_secs(silence));
+        assert_eq!(lean.sides.available, 100_000);
+        lean.sides.line = 3000;
+        lean.pass(PATIENCE);
+        assert!(lean.sides.available < 100_000, "asked again after {silence} s of silence");
+        lean.sides.line = usize::MAX;
+        while lean.sides.available > 0 {
+            lean.acknowledge(&mut conn);
+        }
+        lean.acknowledge(&mut conn);
+    }
 }
 
 /// Downloads without end, a few bytes of somebody else, and another guest: all in the same turn.

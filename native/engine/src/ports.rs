@@ -9,7 +9,7 @@ use crate::outbox::{LARGEST_GATHERED, Outbox};
 use crate::streams::Stream;
 use crate::tap::Tap;
 use slotmap::{Key, KeyData, SecondaryMap, SlotMap, new_key_type};
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use unet_core::uplink::{Close, DatagramKind, DatagramPeer, Received, Started, Target, UplinkError};
@@ -192,6 +192,13 @@ impl Uplink for Ports {
     fn tcp_receive(&mut self, flow: FlowId, buffer: &mut [u8]) -> Result<Received, UplinkError> {
         match self.streams.get(flow) {
             Some(stream) => stream.receive(buffer),
+            None => Err(UplinkError::Other),
+        }
+    }
+
+    fn tcp_receive_many(&mut self, flow: FlowId, buffers: &mut [IoSliceMut<'_>]) -> Result<Received, UplinkError> {
+        match self.streams.get(flow) {
+            Some(stream) => stream.receive_many(buffers),
             None => Err(UplinkError::Other),
         }
     }

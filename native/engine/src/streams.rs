@@ -2,7 +2,7 @@
 
 use crate::error::uplink_error;
 use crate::ports::SourceId;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, IoSliceMut};
 use std::os::fd::{AsFd, OwnedFd};
 use unet_core::uplink::{Close, Readiness, Received, UplinkError};
 use unet_sys::event::Ready;
@@ -30,12 +30,11 @@ impl Stream {
     }
 
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> Result<Received, UplinkError> {
-        match stream::read(self.fd.as_fd(), buffer) {
-            Ok(0) => Ok(Received::Closed),
-            Ok(len) => Ok(Received::Data(len)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received::Empty),
-            Err(error) => Err(uplink_error(&error)),
-        }
+        received(stream::read(self.fd.as_fd(), buffer))
+    }
+
+    pub(crate) fn receive_many(&self, buffers: &mut [IoSliceMut<'_>]) -> Result<Received, UplinkError> {
+        received(stream::read_many(self.fd.as_fd(), buffers))
     }
 
     pub(crate) fn shutdown(&self) {
@@ -57,5 +56,14 @@ impl Stream {
             None
         };
         Readiness { readable: ready.readable, writable: ready.writable, error, ended: ready.ended }
+    }
+}
+
+fn received(result: io::Result<usize>) -> Result<Received, UplinkError> {
+    match result {
+        Ok(0) => Ok(Received::Closed),
+        Ok(len) => Ok(Received::Data(len)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received::Empty),
+        Err(error) => Err(uplink_error(&error)),
     }
 }

@@ -1,6 +1,6 @@
 //! TCP sockets of the host, and the pairs that stand in for them.
 
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -9,6 +9,7 @@ use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, SockFlag, SockType, SockaddrLike, SockaddrStorage, bind, connect, getsockname,
     getsockopt, listen, recv, send, setsockopt, shutdown, socket, socketpair, sockopt,
 };
+use nix::sys::uio::readv;
 
 fn family(address: &SocketAddr) -> AddressFamily {
     if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
@@ -100,6 +101,11 @@ pub fn write(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
 /// Receives without blocking; 0 is the end of the stream.
 pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(recv(fd.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)?)
+}
+
+/// Receives into several buffers, one filled after the other. The descriptor must be non-blocking.
+pub fn read_many(fd: BorrowedFd<'_>, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    Ok(readv(fd, buffers)?)
 }
 
 /// Sends FIN.

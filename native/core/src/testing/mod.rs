@@ -34,6 +34,7 @@ use crate::flow::{BindingId, FlowId};
 use crate::switch::EndpointId;
 use crate::uplink::{Close, DatagramKind, DatagramPeer, Received, Started, Target, Uplink, UplinkError};
 use crate::wire::vnet::Vnet;
+use std::io::IoSliceMut;
 use std::net::SocketAddrV4;
 
 /// Guests' side and host's side in one value, as [`crate::Stack`] takes them.
@@ -64,6 +65,10 @@ impl Uplink for TestIo {
 
     fn tcp_receive(&mut self, flow: FlowId, buffer: &mut [u8]) -> Result<Received, UplinkError> {
         self.uplink.tcp_receive(flow, buffer)
+    }
+
+    fn tcp_receive_many(&mut self, flow: FlowId, buffers: &mut [IoSliceMut<'_>]) -> Result<Received, UplinkError> {
+        self.uplink.tcp_receive_many(flow, buffers)
     }
 
     fn tcp_shutdown(&mut self, flow: FlowId) {

@@ -6,6 +6,7 @@ use crate::flow::{BindingId, FlowId};
 use crate::switch::EndpointId;
 use crate::uplink::{Close, DatagramKind, DatagramPeer, Readiness, Received, Started, Target, Uplink, UplinkError};
 use std::collections::{BTreeMap, VecDeque};
+use std::io::IoSliceMut;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
 /// One stream's socket, and what happened to it. It stays here after it was closed.
@@ -232,6 +233,24 @@ impl Uplink for FakeUplink {
             (None, true) => Ok(Received::Closed),
             (None, false) => Ok(Received::Empty),
         }
+    }
+
+    fn tcp_receive_many(&mut self, flow: FlowId, buffers: &mut [IoSliceMut<'_>]) -> Result<Received, UplinkError> {
+        let mut total = 0;
+        for buffer in buffers {
+            match self.tcp_receive(flow, buffer) {
+                Ok(Received::Data(len)) => {
+                    total += len;
+                    if len < buffer.len() {
+                        break;
+                    }
+                }
+                // What ends the stream is said by the next call, as the kernel does.
+                other if total == 0 => return other,
+                _ => break,
+            }
+        }
+        Ok(Received::Data(total))
     }
 
     fn tcp_shutdown(&mut self, flow: FlowId) {

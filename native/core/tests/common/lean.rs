@@ -1,6 +1,7 @@
 //! Both sides of a stack that keep nothing, so that what is allocated is the stack's. Guests are frames written in place, sockets are
 //! two numbers.
 
+use std::io::IoSliceMut;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 use unet_core::switch::HostAccess;
@@ -32,6 +33,8 @@ pub struct Sides {
     /// Bytes that the sockets took and gave.
     pub taken: usize,
     pub given: usize,
+    /// Bytes that a slow line before the guest has room for.
+    pub line: usize,
     /// Bytes that they still will.
     pub room: usize,
     pub available: usize,
@@ -52,6 +55,10 @@ impl Device for Sides {
         self.window = u16::from_be_bytes([header[TCP + 14], header[TCP + 15]]);
         true
     }
+
+    fn room(&self, _: EndpointId) -> usize {
+        self.line
+    }
 }
 
 impl Uplink for Sides {
@@ -69,6 +76,13 @@ impl Uplink for Sides {
 
     fn tcp_receive(&mut self, _: FlowId, buffer: &mut [u8]) -> Result<Received, UplinkError> {
         let len = buffer.len().min(self.available);
+        self.available -= len;
+        self.given += len;
+        Ok(if len > 0 { Received::Data(len) } else { Received::Empty })
+    }
+
+    fn tcp_receive_many(&mut self, _: FlowId, buffers: &mut [IoSliceMut<'_>]) -> Result<Received, UplinkError> {
+        let len = buffers.iter().map(|buffer| buffer.len()).sum::<usize>().min(self.available);
         self.available -= len;
         self.given += len;
         Ok(if len > 0 { Received::Data(len) } else { Received::Empty })
@@ -151,7 +165,7 @@ impl Lean {
         let offer = Options::emit_syn(1460, Some(7), true);
         let syn = segment(Flags::SYN, &offer, &[]);
         let full = segment(Flags::ACK, &[], &[7; 65_000]);
-        let sides = Sides { capabilities: OFFLOAD, room: usize::MAX, ..Sides::default() };
+        let sides = Sides { capabilities: OFFLOAD, room: usize::MAX, line: usize::MAX, ..Sides::default() };
         Self { stack, sides, now: Instant::from_micros(1_000_000), guest, syn, full }
     }
 

@@ -28,6 +28,19 @@
 //! guest without super-frames that missed one segment of forty-four gets that one. There is no congestion window: the link is
 //! memory, and what is in flight is bounded by the guest's window and [`limits::MAX_IN_FLIGHT`].
 //!
+//! A host's socket that has plenty is read into several chunks by one call ([`limits::READ_AT_ONCE`]). The host's kernel answers each
+//! call with an acknowledgement to the far end, which on one machine runs the far end's sending half inside of our call: one
+//! call for five chunks instead of five took 0.43 instead of 0.69 CPU seconds a GiB (seven interleaved runs on two busy cores,
+//! 3.9 against 3.4 Gbit/s; four streams 0.69 against 0.83).
+//!
+//! *Why chunks and not `SO_PEEK_OFF`.* Since Linux 6.9 unacknowledged bytes could stay in the host's socket: peeked at their offset,
+//! discarded with `MSG_TRUNC` when the guest has them, peeked once more when they were lost. Measured beside it (loopback, 64 KiB
+//! reads, the reader's CPU seconds a GiB and that of both ends; medians of seven interleaved runs): with four chunks under way
+//! chunks 0.35/0.45, peeking 0.36/0.50; with sixteen chunks 0.39/0.67, peeking 0.25/0.44, chunks sixteen in one call 0.18/0.39. So
+//! what peeking saves is acknowledgements again, which reading several chunks by one call saves as well, on every kernel, with a
+//! quarter of the calls, and with the socket's room free for the far end to fill meanwhile. It would save memory for what is
+//! under way; that is bounded anyway.
+//!
 //! *Nobody waits for a timer.* Stacks like this one have been seen to stall for seconds at an MTU of 65,520, where a segment is as
 //! large as a window. So: every batch of frames is acknowledged when it ends, never later; a segment towards the guest is at
 //! most half of its window; windows below a segment are used, at once where they are not crumbs; the guest is told of a window

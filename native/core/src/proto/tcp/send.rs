@@ -2,7 +2,8 @@
 
 use super::buffer::CHUNK;
 use super::limits::{
-    MAX_CHUNKS, MAX_IN_FLIGHT, MAX_LONG_WINDOW, MAX_PLAIN_WINDOW, MAX_RECEIVE_WINDOW, RECEIVE_BUDGET, SILLY_WINDOW,
+    MAX_CHUNKS, MAX_IN_FLIGHT, MAX_LONG_WINDOW, MAX_PLAIN_WINDOW, MAX_RECEIVE_WINDOW, READ_AT_ONCE, RECEIVE_BUDGET,
+    SILLY_WINDOW,
 };
 use super::queue::len32;
 use super::{Segment, State, TcpFlow};
@@ -10,6 +11,7 @@ use crate::proto::{Context, Io};
 use crate::time::Instant;
 use crate::uplink::Received;
 use crate::wire::tcp::Seq;
+use std::io::IoSliceMut;
 use std::time::Duration;
 
 impl TcpFlow {
@@ -134,15 +136,13 @@ impl TcpFlow {
         if self.queue.chunks.len() >= MAX_CHUNKS {
             return 0;
         }
-        let mss = self.mss();
         let mut limit = self.snd_wnd.min(MAX_IN_FLIGHT);
         if cx.pool.is_full() {
             limit = limit.min(len32(CHUNK));
         }
         let room = (limit.saturating_sub(self.in_flight()) as usize).min(cx.io.room(self.link.endpoint));
-        let whole = (room.min(CHUNK) / mss) * mss;
-        if whole > 0 {
-            return whole;
+        if room >= self.mss() {
+            return room;
         }
         // Less than a segment: not for crumbs, unless nothing better has come for a while (RFC 9293 §3.8.6.2.1).
         if self.in_flight() == 0 && room > 0 && (room >= SILLY_WINDOW || self.persist_retries > 0) { room } else { 0 }
@@ -182,8 +182,11 @@ impl TcpFlow {
         more
     }
 
+    /// Reads the socket at the guest's pace. True when it still has something and the budget is used up.
     fn pull<I: Io>(&mut self, cx: &mut Context<'_, I>) -> bool {
-        for _ in 0..RECEIVE_BUDGET {
+        let mut budget = RECEIVE_BUDGET;
+        let mut at_once = 1;
+        while budget > 0 {
             if self.socket.ended && self.socket.broken {
                 self.host_lost(cx);
                 return false;
@@ -195,44 +198,68 @@ impl TcpFlow {
             if room == 0 {
                 return false;
             }
-            let mut bytes = cx.pool.take();
-            match cx.io.tcp_receive(self.id, &mut bytes[..room]) {
-                Ok(Received::Data(len)) => {
-                    let seq = self.snd_nxt;
-                    let buffer = cx.pool.keep(bytes, len);
-                    self.snd_nxt = seq.add(len32(len));
-                    self.queue.push(seq, buffer, cx.now, cx.pool);
-                    self.send_part(cx, self.queue.chunks.len() - 1, seq, self.snd_nxt);
-                    if self.deadlines.retransmit.is_none() {
-                        self.rearm_retransmit(cx.now);
-                    }
-                    self.deadlines.persist = None;
+            let (mss, most) = (self.mss(), room.min(CHUNK));
+            // Whole segments, or the less that there is room for.
+            let size = if most >= mss { most / mss * mss } else { most };
+            let count = (room / size).min(at_once).min(budget);
+            let mut chunks: [Box<[u8]>; READ_AT_ONCE] =
+                std::array::from_fn(|n| if n < count { cx.pool.take() } else { Box::default() });
+            let received = if count == 1 {
+                cx.io.tcp_receive(self.id, &mut chunks[0][..size])
+            } else {
+                let mut slices = chunks.each_mut().map(|chunk| {
+                    let len = chunk.len().min(size);
+                    IoSliceMut::new(&mut chunk[..len])
+                });
+                cx.io.tcp_receive_many(self.id, &mut slices[..count])
+            };
+            let len = if let Ok(Received::Data(len)) = received { len } else { 0 };
+            let mut left = len;
+            for chunk in chunks.into_iter().take(count) {
+                let part = left.min(size);
+                left -= part;
+                if part > 0 {
+                    self.send_new(cx, chunk, part);
+                } else {
+                    cx.pool.give_back(chunk);
+                }
+            }
+            match received {
+                Ok(Received::Data(_)) => {
                     // A short read has emptied the socket, and what comes next is a new event (epoll(7), question 9).
-                    self.socket.readable = len == room || self.socket.ending || self.socket.broken;
+                    let full = len == size * count;
+                    self.socket.readable = full || self.socket.ending || self.socket.broken;
+                    budget -= count;
+                    at_once = if full { READ_AT_ONCE } else { 1 };
                 }
                 // Of a broken connection everything has been read now. (Its error may have been taken by whoever reported it;
                 // what is left then looks like an orderly end.)
                 Ok(Received::Empty | Received::Closed) | Err(_) if self.socket.broken => {
-                    cx.pool.give_back(bytes);
                     self.host_lost(cx);
                     return false;
                 }
-                Ok(Received::Empty) => {
-                    cx.pool.give_back(bytes);
-                    self.socket.readable = false;
-                }
-                Ok(Received::Closed) => {
-                    cx.pool.give_back(bytes);
-                    self.socket.ended = true;
-                }
+                Ok(Received::Empty) => self.socket.readable = false,
+                Ok(Received::Closed) => self.socket.ended = true,
                 Err(_) => {
-                    cx.pool.give_back(bytes);
                     self.host_lost(cx);
                     return false;
                 }
             }
         }
         self.socket.readable && !self.socket.ended && self.room(cx) > 0
+    }
+
+    /// Sends `len` bytes that were read, and keeps them.
+    fn send_new<I: Io>(&mut self, cx: &mut Context<'_, I>, bytes: Box<[u8]>, len: usize) {
+        let seq = self.snd_nxt;
+        let buffer = cx.pool.keep(bytes, len);
+        self.snd_nxt = seq.add(len32(len));
+        self.queue.push(seq, buffer, cx.now, cx.pool);
+        self.send_part(cx, self.queue.chunks.len() - 1, seq, self.snd_nxt);
+        if self.deadlines.retransmit.is_none() {
+            self.rearm_retransmit(cx.now);
+        }
+        self.deadlines.persist = None;
     }
 
     /// True when FIN has been sent and acknowledged.

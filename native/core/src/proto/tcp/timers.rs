@@ -33,7 +33,9 @@ impl TcpFlow {
         if due(self.deadlines.persist) {
             self.deadlines.persist = None;
             self.persist_retries += 1;
-            self.send_probe(cx);
+            if self.snd_wnd == 0 {
+                self.send_probe(cx);
+            }
         }
         if due(self.deadlines.keepalive) {
             self.keepalive_due(cx);
@@ -92,8 +94,8 @@ impl TcpFlow {
         if !waiting {
             self.deadlines.persist = None;
             self.persist_retries = 0;
-        } else if self.snd_wnd > 0 && self.persist_retries == 0 {
-            // Crumbs: they are used soon, whatever they were waited for with before.
+        } else if self.snd_wnd > 0 {
+            // Crumbs are used soon, and a slow line is asked soon whether it has room again, whatever was waited for before.
             let soon = now + SILLY_WAIT;
             self.deadlines.persist = Some(self.deadlines.persist.map_or(soon, |at| at.min(soon)));
         } else if self.deadlines.persist.is_none() {
