@@ -7,8 +7,10 @@ export interface Verdict {
   readonly id: string;
   /** `guest → host, 1 stream`. */
   readonly what: string;
-  /** `≥ 0.75 of loopback`. */
-  readonly target: string;
+  /** `≥ 0.75 of loopback`; null: nothing was promised, it is only watched. */
+  readonly target: string | null;
+  /** Of target and figure: `of loopback`. */
+  readonly unit: string;
   /** What was reached, in the unit of the target; null: not measured. */
   readonly figure: Spread | null;
   readonly met: boolean | null;
@@ -37,12 +39,23 @@ export function judge(
 ): Verdict {
   const met = figure === null ? null : figure.median >= (atLeast ?? -Infinity) && figure.median <= (atMost ?? Infinity);
   const target = atLeast === undefined ? `≤ ${atMost} ${unit}` : `≥ ${atLeast} ${unit}`;
-  return { id, what, target, figure, met, bestPeer, better: atLeast === undefined ? 'less' : 'more', ofCeiling };
+  return { id, what, target, unit, figure, met, bestPeer, better: atLeast === undefined ? 'less' : 'more', ofCeiling };
 }
 
 /** A target that is a ratio of two series. `ofCeiling` where the second is one. */
 export function judgeRatio(aim: Aim, ours: Series | null, to: Series | null, metric: string): Verdict {
   return judge(aim, ratioOf(ours, to, metric));
+}
+
+/** A ratio to a ceiling that no target speaks of, for `--check` to compare with the record. */
+export function watchRatio(
+  { id, what, unit, better }: Pick<Verdict, 'id' | 'what' | 'unit' | 'better'>,
+  ours: Series | null,
+  ceiling: Series | null,
+  metric: string,
+): Verdict {
+  const figure = ratioOf(ours, ceiling, metric);
+  return { id, what, target: null, unit, figure, met: null, bestPeer: null, better, ofCeiling: true };
 }
 
 /** `slirp4netns at 1500: 1.72 Gbit/s`. */

@@ -25,9 +25,9 @@ export function check(now: readonly RunRecord[], recorded: readonly RunRecord[])
   let compared = 0;
   for (const { scenario, verdicts, rows } of now) {
     const before = recorded.find((record) => record.scenario === scenario)?.verdicts ?? [];
-    for (const { id, what, target, figure, better } of verdicts.filter(({ ofCeiling }) => ofCeiling)) {
+    for (const { id, what, unit, figure, better } of verdicts.filter(({ ofCeiling }) => ofCeiling)) {
       const old = before.find((verdict) => verdict.id === id)?.figure?.median;
-      const label = `${scenario}: ${what} (${target.replace(/^. [\d.]+ /, '')})`;
+      const label = `${scenario}: ${what} (${unit})`;
       if (figure === null) {
         // A quick run leaves cases out; what was tried and failed is another matter.
         const failed = rows.find((row) => row.failed !== null && OURS.test(row.path));

@@ -42,9 +42,10 @@ function figuresRow({ path, mtu, variant, figures, failed }: Row, shown: RunReco
   return tableRow([path, mtu ?? '–', variant, ...cells]);
 }
 
-function verdictCells({ what, target, figure, met, bestPeer }: Verdict): string[] {
-  const word = met === null ? 'not measured' : met ? 'met' : '**missed**';
-  return [what, target, figure === null ? '–' : spreadText(figure, 2), word, bestPeer ?? '–'];
+function verdictCells({ what, target, unit, figure, met, bestPeer }: Verdict): string[] {
+  const judged = met ? 'met' : '**missed**';
+  const word = figure === null ? 'not measured' : met === null ? '–' : judged;
+  return [what, target ?? `watched: ${unit}`, figure === null ? '–' : spreadText(figure, 2), word, bestPeer ?? '–'];
 }
 
 /** A quick run leaves cases out: what it cannot say anything of is not shown. */
@@ -90,9 +91,9 @@ export function summaryMarkdown(records: readonly RunRecord[]): string {
     tableRow(['scenario', 'what', 'target', 'figure', 'verdict', 'best peer']),
     rule(6),
     ...records.flatMap((record) =>
-      judged(record).map((verdict) =>
-        tableRow([`[${record.scenario}](${record.scenario}.md)`, ...verdictCells(verdict)]),
-      ),
+      judged(record)
+        .filter(({ target }) => target !== null)
+        .map((verdict) => tableRow([`[${record.scenario}](${record.scenario}.md)`, ...verdictCells(verdict)])),
     ),
     ...(failures.length === 0 ? [] : ['', 'What failed:', '', ...failures]),
     '',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Case, interleave, pickOne, ratioOf, valuesOf } from '../../benchmarks/measure/rounds.js';
 import { spread } from '../../benchmarks/measure/statistics.js';
-import { judge } from '../../benchmarks/measure/verdict.js';
+import { judge, watchRatio } from '../../benchmarks/measure/verdict.js';
 import { check } from '../../benchmarks/report/check.js';
 import { picture } from '../../benchmarks/report/picture.js';
 import { type RunRecord, recordOf } from '../../benchmarks/report/record.js';
@@ -85,6 +85,15 @@ describe('a verdict', () => {
     const less = { id: 'b', what: 'w', atMost: 2, unit: '× node' };
     expect(judge(less, at(2.1))).toMatchObject({ met: false, target: '≤ 2 × node', better: 'less' });
     expect(judge(less, null).met).toBeNull();
+  });
+
+  it('watches a ratio that nothing was promised of', async () => {
+    const [ours, ceiling] = await interleave([scripted('unet', 1, 2), scripted('kernel', 2, 4)], context(2));
+    const aim = { id: 'c', what: 'w', unit: 'of loopback', better: 'more' } as const;
+    expect(watchRatio(aim, ours ?? null, ceiling ?? null, 'gbps')).toMatchObject({
+      ...{ target: null, met: null, ofCeiling: true },
+      figure: { median: 0.5 },
+    });
   });
 });
 
