@@ -49,7 +49,7 @@ export interface RunOptions {
   readonly mtu?: number;
   /** Ports of the host's loopback to open, `5432,6379`, or `all`. */
   readonly hostAccess?: string;
-  /** A bad link, in the words of `--fault`: `['delay=50ms,loss=1%', 'egress:rate=10mbit']`. */
+  /** A bad network, in the words of `--fault`: `['delay=50ms,loss=1%', 'egress:rate=10mbit']`. */
   readonly faults?: readonly string[];
   /** Remove the container when it has ended. */
   readonly autoRemove?: boolean;
@@ -123,7 +123,7 @@ export class Unet {
   }
 
   /**
-   * Makes the link of a running container bad, in the words of `unet fault`: `delay=50ms,loss=1%`, `egress:rate=10mbit`, `partition`,
+   * Makes the network of a running container bad, in the words of `unet fault`: `delay=50ms,loss=1%`, `egress:rate=10mbit`, `partition`,
    * `none`. A direction that is not named stays as it is. Gives what stands then.
    */
   async setFaults(ref: string, ...specs: string[]): Promise<Faults> {

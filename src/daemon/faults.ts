@@ -89,6 +89,6 @@ function requireLive(container: Container): void {
   if (container.live) return;
   throw new UnetError(
     'CONFLICT',
-    `container "${container.name}" does not run any more; only a running one has a link that can be bad`,
+    `container "${container.name}" does not run any more; only the network of a running one can be made bad`,
   );
 }

@@ -16,6 +16,7 @@
 //! | [`policy`], [`route`] | may this flow exist, and where does it go; every address translation is in `route` |
 //! | [`proto`] | behaviour: ARP, ICMP, fragments, UDP, TCP |
 //! | [`switch`] | networks and endpoints, guest-to-guest frames |
+//! | [`fault`] | bad links on purpose, for whoever implements [`Device`] |
 //! | [`stack`] | ties it together |
 #![forbid(unsafe_code)]
 

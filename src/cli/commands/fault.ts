@@ -29,7 +29,7 @@ interface FaultOptions {
 export function addFault(program: Command, context: Context): Command {
   return program
     .command('fault')
-    .description("Make a running container's link bad: delay, loss, a slow line, none at all")
+    .description("Make a running container's network bad: late, lossy, slow or cut")
     .usage('[OPTIONS] CONTAINER [SPEC...]\n       unet fault --between CONTAINER CONTAINER [SPEC...]')
     .argument('[words...]', 'containers by name or id, then what to do to their frames')
     .option('--between', 'only frames between two containers')

@@ -56,7 +56,7 @@ export function addRun(program: Command, context: Context, done: (status: number
     .option('--offload <on|off>', 'off: plain frames, to find out whether offloads are to blame', 'on')
     .option(
       '--fault <spec>',
-      "a bad link: delay=50ms,jitter=5ms,loss=1%,rate=10mbit ... (see 'unet fault --help')",
+      "a bad network: delay=50ms,loss=1%,rate=10mbit and more (see 'unet fault --help')",
       collect,
     )
     .option('--net, --network <network>', 'network to join; so far only the default one, bridge', 'bridge')
