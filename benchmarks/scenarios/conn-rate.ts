@@ -1,7 +1,7 @@
 import { LoadServer, loadProgram, runLoad, untilAnswered } from '../measure/load.js';
 import { type Metric, P50, P99, PER_SECOND } from '../measure/metrics.js';
 import { bestPeerIn, ceilingIn, oursIn } from '../measure/rivals.js';
-import { type Case, interleave, type Sample, type Series } from '../measure/rounds.js';
+import { type Case, interleave, type Sample, type Series, valuesOf } from '../measure/rounds.js';
 import { judgeRatio, peerText, type Verdict, watchRatio } from '../measure/verdict.js';
 import { outboundPeers, publishingPeers } from '../peers/all.js';
 import { loopback } from '../peers/loopback.js';
@@ -22,6 +22,10 @@ const SHARE = 0.5;
 const OVERHEAD_SECONDS = 0.2;
 /** slirp4netns, for one, lets callers wait whose SYN its listener's backlog of one had no room for. */
 const BROKEN: Metric = { id: 'broken', title: 'failed or hung', unit: 'connections', digits: 0 };
+/** A stack that leaves more than this part of its clients waiting does not serve them at once: it is no rival at that. */
+const HUNG_PART = 0.5;
+const HOW_RIVALS_COUNT =
+  'A stack that leaves more than half of its clients waiting (“failed or hung”) is not counted as the best peer there.';
 /** Of ours, one in so many is an error of the path, and then there is no figure. */
 const TOLERATED = 1 / 1000;
 
@@ -52,7 +56,7 @@ export const connRate: Scenario = {
           }),
         ),
       );
-      return { series, verdicts: judgements(series), notes, charts };
+      return { series, verdicts: judgements(series), notes: [HOW_RIVALS_COUNT, ...notes], charts };
     } finally {
       for (const server of servers) await server.end();
     }
@@ -143,7 +147,8 @@ function judgements(series: readonly Series[]): Verdict[] {
     CLIENTS.flatMap((clients) => {
       const what = variant(direction, clients);
       const ours = oursIn(series, what);
-      const best = bestPeerIn(series, what, PER_SECOND.id, 'more');
+      const serving = series.filter((one) => (valuesOf(one, BROKEN.id)?.median ?? 0) <= clients * HUNG_PART);
+      const best = bestPeerIn(serving, what, PER_SECOND.id, 'more');
       const id = `${direction === OUT ? 'out' : 'published'}/${clients}`;
       const aim = { id, what, atLeast: AT_LEAST[clients], unit: '× the best peer' };
       const bestPeer = peerText(best, PER_SECOND.id, PER_SECOND.unit, 0);

@@ -22,13 +22,15 @@ const MOST_ROUNDS = 3;
 const roundsOf = ({ rounds }: Context) => Math.min(rounds, MOST_ROUNDS);
 
 const ALIVE: Metric = { id: 'alive', title: 'alive at the end', unit: 'connections', digits: 0 };
+/** What it needs for itself is in it: Node.js before all. */
+const DAEMON: Metric = { id: 'daemonMiB', title: 'the daemon with all of them', unit: 'MiB', digits: 1 };
 const RATE: Metric = { ...PER_SECOND, title: 'opened' };
 
 /** Ten thousand connections that do nothing. */
 export const manyFlows: Scenario = {
   name: 'many-flows',
   about: `${FLOWS} idle TCP connections from ${GUESTS} guests to the host’s loopback, held and then used once more: memory of the daemon for each, by unet-load`,
-  metrics: [BYTES_PER_FLOW, RATE, ALIVE],
+  metrics: [BYTES_PER_FLOW, DAEMON, RATE, ALIVE],
   inQuick: false,
   estimateSeconds: (context) => roundsOf(context) * (context.seconds + 10),
   async run(context): Promise<Outcome> {
@@ -114,11 +116,13 @@ async function holdFlows({ daemon, clients }: Held, { seconds }: Context): Promi
     throw new Error(`only ${open} of ${FLOWS} connections opened: ${why ?? 'the others never answered'}`);
   }
   await sleep(SETTLE_MS);
-  const bytesPerFlow = (anonymousBytes(daemon) - before) / FLOWS;
+  const after = anonymousBytes(daemon);
   await sleep(seconds * 1000);
   for (const client of clients) client.endInput();
   const kept = await Promise.all(clients.map((client) => answer<Kept>(client)));
-  return { bytesPerFlow, perSecond, alive: kept.reduce((sum, one) => sum + one.alive, 0) };
+  const bytesPerFlow = (after - before) / FLOWS;
+  const daemonMiB = after / 1024 ** 2;
+  return { bytesPerFlow, daemonMiB, perSecond, alive: kept.reduce((sum, one) => sum + one.alive, 0) };
 }
 
 async function answer<T>(client: LoadProcess): Promise<T> {
