@@ -55,7 +55,7 @@ pub(crate) const MAX_CHUNKS: usize = 1024;
 /// Chunks read from a socket for one flow before others get their turn.
 pub(crate) const RECEIVE_BUDGET: usize = 16;
 /// Of these, read in one call when the one before found plenty.
-pub(crate) const READ_AT_ONCE: usize = 5;
+pub(crate) const READ_AT_ONCE: usize = RECEIVE_BUDGET - 1;
 /// Bytes held for all flows together (host to guest unacknowledged, guest to host not yet taken). Beyond it each flow is held to one
 /// chunk in flight; no window is offered where bytes wait, and bytes that a socket does not take are not kept.
 pub(crate) const MAX_HELD_BYTES: usize = 512 << 20;

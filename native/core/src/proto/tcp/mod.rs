@@ -29,9 +29,10 @@
 //! memory, and what is in flight is bounded by the guest's window and [`limits::MAX_IN_FLIGHT`].
 //!
 //! A host's socket that has plenty is read into several chunks by one call ([`limits::READ_AT_ONCE`]). The host's kernel answers each
-//! call with an acknowledgement to the far end, which on one machine runs the far end's sending half inside of our call: one
-//! call for five chunks instead of five took 0.43 instead of 0.69 CPU seconds a GiB (seven interleaved runs on two busy cores,
-//! 3.9 against 3.4 Gbit/s; four streams 0.69 against 0.83).
+//! call with an acknowledgement to the far end, which on one machine runs the far end's sending half inside of our call. One call
+//! for five chunks instead of five took 0.43 instead of 0.69 CPU seconds a GiB, and one for fifteen 0.41 instead of 0.53 where
+//! five took that (medians of seven interleaved runs each, on two cores that had other work; 3.9 against 3.4 Gbit/s, then 8.9
+//! against 7.6; with four and sixteen streams the same order).
 //!
 //! *Why chunks and not `SO_PEEK_OFF`.* Since Linux 6.9 unacknowledged bytes could stay in the host's socket: peeked at their offset,
 //! discarded with `MSG_TRUNC` when the guest has them, peeked once more when they were lost. Measured beside it (loopback, 64 KiB
