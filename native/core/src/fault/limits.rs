@@ -12,10 +12,12 @@ pub(super) const PIECE: usize = 256 << 10;
 /// Of these, kept when they are empty: 16 MiB, so that a busy link neither allocates nor holds on to what one burst took.
 pub(super) const SPARE_PIECES: usize = 64;
 
-/// What waits for a slow line (`rate`) is at most so many seconds of it ...
+/// What a sender that asks may let wait for a slow line (`rate`): so many seconds of it ...
 pub(super) const RATE_PATIENCE: Duration = Duration::from_millis(200);
 /// ... or so many bytes where that is more: eleven packets.
 pub(super) const RATE_ROOM: u64 = 16 << 10;
+/// Of that, what is taken on top before anything is refused: a sender counts payload, the line headers as well.
+pub(super) const RATE_SLACK: u64 = 4;
 /// Smallest room that is worth telling of: two packets.
 pub(super) const RATE_STEP: u64 = 2 * 1514;
 /// Below this rate (bits a second) super-frames are cut before they are sent: 64 KiB in one piece would be a burst of half a

@@ -1,6 +1,6 @@
 //! One direction of a bad link: what comes in, when it goes out.
 
-use super::limits::{RATE_PATIENCE, RATE_ROOM, RATE_STEP, SILENCE};
+use super::limits::{RATE_PATIENCE, RATE_ROOM, RATE_SLACK, RATE_STEP, SILENCE};
 use super::queue::FrameQueue;
 use super::random::Random;
 use super::{FaultInjector, FaultSpec};
@@ -212,15 +212,21 @@ impl Line {
         if !self.queue.has_room(len) {
             return false;
         }
-        self.room(now) > 0
+        let Some(rate) = self.spec.rate else { return true };
+        let most = most_waiting(rate.get());
+        self.waiting(now) <= most + most / RATE_SLACK
+    }
+
+    /// Nanoseconds until the line is free.
+    fn waiting(&self, now: Instant) -> u64 {
+        self.free_at.saturating_sub(nanos(now))
     }
 
     /// What still fits in front of a slow line.
     fn room(&self, now: Instant) -> u64 {
         let Some(rate) = self.spec.rate else { return u64::MAX };
         let rate = rate.get();
-        let most = nanos_of(RATE_PATIENCE).max(time_on_line(RATE_ROOM, rate));
-        let left = most.saturating_sub(self.free_at.saturating_sub(nanos(now)));
+        let left = most_waiting(rate).saturating_sub(self.waiting(now));
         if left == 0 { 0 } else { bytes_in_time(left, rate).max(RATE_STEP) }
     }
 
@@ -276,6 +282,11 @@ fn nanos(at: Instant) -> u64 {
 
 fn nanos_of(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Nanoseconds of a slow line that may wait for it.
+fn most_waiting(rate: u64) -> u64 {
+    nanos_of(RATE_PATIENCE).max(time_on_line(RATE_ROOM, rate))
 }
 
 /// Bytes that go over a line of `rate` bits a second in so many nanoseconds.
