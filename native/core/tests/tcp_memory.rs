@@ -3,7 +3,6 @@
 
 mod common;
 
-use common::allocations::{Counting, calls, live};
 use common::conn::Offer;
 use common::lean::{Lean, LeanConn};
 use common::{Conn, World, pattern};
@@ -11,21 +10,22 @@ use std::time::Duration;
 use unet_core::DropReason;
 use unet_core::testing::OFFLOAD;
 use unet_core::wire::tcp::Flags;
+use unet_sys::counting_allocator::{CountingAllocator, allocations, live_bytes};
 
 #[global_allocator]
-static COUNTING: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const FLOWS: usize = 10_000;
 /// What an idle flow may cost in this process.
-const PER_FLOW: i64 = 4096;
+const PER_FLOW: isize = 4096;
 /// Of that, the engine's: an entry with the descriptor, and one with whom its events are for. Each is less than 32 bytes, and
 /// tables are at most half empty.
-const ENGINE: i64 = 128;
+const ENGINE: isize = 128;
 /// What the pool keeps for reuse: one flow at a time is busy here, with little more than a budget's worth of chunks.
-const POOL: i64 = 2 << 20;
+const POOL: isize = 2 << 20;
 
-fn per_flow(before: i64, flows: usize) -> i64 {
-    (live() - before) / i64::try_from(flows).unwrap()
+fn per_flow(before: isize, flows: usize) -> isize {
+    (live_bytes() - before) / isize::try_from(flows).unwrap()
 }
 
 fn open_many(lean: &mut Lean) -> Vec<LeanConn> {
@@ -36,7 +36,7 @@ fn open_many(lean: &mut Lean) -> Vec<LeanConn> {
 fn ten_thousand_idle_flows_are_small_and_give_everything_back() {
     let mut lean = Lean::new(65_536);
     let mut flows = Vec::with_capacity(FLOWS);
-    let before = live();
+    let before = live_bytes();
     flows.extend(open_many(&mut lean).into_iter().map(|conn| (conn, 0)));
     // What the collecting above took is gone again; `flows` was there before.
     let fresh = per_flow(before, FLOWS);
@@ -64,7 +64,7 @@ fn ten_thousand_idle_flows_are_small_and_give_everything_back() {
     }
     assert_eq!(lean.stack.held_bytes(), 0);
     lean.pass(Duration::from_secs(10));
-    let used = (live() - before - POOL) / i64::try_from(FLOWS).unwrap();
+    let used = (live_bytes() - before - POOL) / isize::try_from(FLOWS).unwrap();
     assert!(used + ENGINE <= PER_FLOW, "{used} bytes for a flow that was busy once");
     assert_eq!(lean.stack.flow_count(), FLOWS);
 
@@ -76,29 +76,29 @@ fn ten_thousand_idle_flows_are_small_and_give_everything_back() {
         lean.pass(Duration::from_secs(8000));
     };
     close(&mut lean, &mut flows);
-    let left = live() - before - POOL;
-    assert!(left < i64::try_from(FLOWS).unwrap() * 256, "{left} bytes left: more than the tables, which are kept");
+    let left = live_bytes() - before - POOL;
+    assert!(left < isize::try_from(FLOWS).unwrap() * 256, "{left} bytes left: more than the tables, which are kept");
     // And again: nothing adds up.
-    let first = live();
+    let first = live_bytes();
     for _ in 0..3 {
         for (n, (conn, _)) in flows.iter_mut().enumerate() {
             *conn = lean.open(10_000 + u16::try_from(n).unwrap());
         }
         close(&mut lean, &mut flows);
     }
-    assert!(live() <= first + (64 << 10), "{} bytes more after three rounds", live() - first);
+    assert!(live_bytes() <= first + (64 << 10), "{} bytes more after three rounds", live_bytes() - first);
 }
 
 /// Runs `work` until it is warm, then counts.
-fn count(rounds: usize, mut work: impl FnMut()) -> u64 {
+fn count(rounds: usize, mut work: impl FnMut()) -> usize {
     for _ in 0..rounds / 10 {
         work();
     }
-    let before = calls();
+    let before = allocations();
     for _ in 0..rounds {
         work();
     }
-    calls() - before
+    allocations() - before
 }
 
 const STEP: Duration = Duration::from_micros(150);

@@ -1,9 +1,8 @@
 //! What the tests of the core share: a stack with its doubles (`World`), a hand-driven TCP peer (`Conn`), a real one
-//! (`Pair`, around smoltcp), an independent judge of every frame (`oracle`), and both sides without memory (`lean`, `allocations`).
+//! (`Pair`, around smoltcp), an independent judge of every frame (`oracle`), and both sides without memory (`lean`).
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests fail by panicking")]
 
-pub mod allocations;
 pub mod conn;
 pub mod lean;
 pub mod oracle;
