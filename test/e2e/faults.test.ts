@@ -162,9 +162,9 @@ describeInWorld('a lossy link', (stage) => {
   ])('cuts the direction that was named: %s', async (fault, { arrives }) => {
     const server = stage.world.start('server', ['node', stage.world.fixture('udp-echo.mjs'), '7000']);
     await server.output(/ready/);
-    const argv = ['sh', '-c', `echo hello | socat -T 1 - UDP4:${ADDRESS.server}:7000`];
+    const argv = ['node', stage.world.fixture('udp-client.mjs'), ADDRESS.server, '7000', '1', '100'];
     const { stdout } = await stage.unet.run(['run', '--rm', '--fault', fault, '--', ...argv], { timeoutMs: LONG_MS });
-    expect(stdout).toBe('');
+    expect(JSON.parse(stdout)).toMatchObject({ answered: 0, lost: 1 });
     expect(/call from/.test(server.stdout)).toBe(arrives);
     server.kill('SIGKILL');
   });
