@@ -9,6 +9,7 @@ import type { Stage } from '../harness/e2e.js';
 
 /** A container that waits for a word before its command starts, so that the wire can be prepared. */
 export class Prepared {
+  static #made = 0;
   readonly #go: string;
 
   private constructor(
@@ -21,7 +22,9 @@ export class Prepared {
   }
 
   static async start({ world, unet }: Stage, name: string, script: string, options: string[] = []): Promise<Prepared> {
-    const go = join(world.directory, 'tmp', `go-${name}`);
+    Prepared.#made += 1;
+    // Never twice the same: the word to an earlier one of this name still lies there.
+    const go = join(world.directory, 'tmp', `go-${name}-${Prepared.#made}`);
     const command = `while [ ! -e ${go} ]; do sleep 0.1; done; ${script}; echo finished $?`;
     await unet.detached(['--name', name, ...options], ['sh', '-c', command]);
     const process = world.processes().find((one) => one.command.startsWith(`sh -c while [ ! -e ${go} ]`));
