@@ -3,6 +3,16 @@ import { writeFileSync } from 'node:fs';
 
 // biome-ignore lint/style/noDefaultExport: how vitest finds a reporter
 export default class {
+  /** At once, not at the end: a run of an hour may be broken off. */
+  onTestCaseResult(test) {
+    const { state, errors } = test.result();
+    if (state !== 'failed') return;
+    for (const { stack, message, diff } of errors) {
+      const ours = (stack ?? message).split('\n').filter((line) => !line.includes('/node_modules/'));
+      process.stdout.write(`${ours.join('\n')}\n${diff ?? ''}\n`);
+    }
+  }
+
   onTestRunEnd(modules, errors) {
     const report = { passed: 0, failed: [], skipped: [] };
     for (const { message } of errors) report.failed.push({ name: 'vitest', why: message });

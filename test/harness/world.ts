@@ -19,6 +19,8 @@ import { childrenOf, type Result, Running } from './running.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const CLOSE_MS = 5000;
 const ADMIN_MS = 15_000;
+/** Between two looks: on a slow machine looking is dear too. */
+const STEP_MS = 20;
 
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
@@ -182,6 +184,6 @@ export async function until(
   const deadline = performance.now() + limit;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`waited ${limit} ms in vain: ${what}`);
-    await sleep(20);
+    await sleep(patient(STEP_MS));
   }
 }
