@@ -3,7 +3,7 @@
 
 use crate::flow::{BindingId, FlowId};
 use crate::switch::EndpointId;
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
 /// Where a TCP flow leads.
@@ -107,6 +107,22 @@ pub trait Uplink {
     /// # Errors
     /// The connection is lost.
     fn tcp_send(&mut self, flow: FlowId, data: &[u8]) -> Result<usize, UplinkError>;
+
+    /// The same for several pieces that follow each other.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    fn tcp_send_many(&mut self, flow: FlowId, pieces: &[IoSlice<'_>]) -> Result<usize, UplinkError> {
+        let mut sent = 0;
+        for piece in pieces {
+            let taken = self.tcp_send(flow, piece)?;
+            sent += taken;
+            if taken < piece.len() {
+                break;
+            }
+        }
+        Ok(sent)
+    }
 
     /// Reads into `buffer`.
     ///

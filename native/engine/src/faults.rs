@@ -11,13 +11,12 @@
 use crate::clock::Clock;
 use crate::error::EngineError;
 use crate::limits::FAULT_BUDGET;
-use crate::ports::Ports;
 use crate::run::Loop;
 use slotmap::SecondaryMap;
 use std::collections::HashMap;
 use unet_core::fault::{BadLink, Counts, FaultSpec};
 use unet_core::wire::vnet::Vnet;
-use unet_core::{DropReason, EndpointId, Instant, Stack};
+use unet_core::{DropReason, EndpointId, Instant};
 
 /// Both directions of an endpoint (or of a pair: from the first to the second, and back).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -140,10 +139,10 @@ impl Loop {
         }
     }
 
-    /// The first `len` bytes of the frame buffer, read from the TAP of an endpoint whose egress has faults.
-    pub(crate) fn take_through_faults(&mut self, endpoint: EndpointId, len: usize, has_header: bool) {
+    /// The frame in the batch, read from the TAP of an endpoint whose egress has faults.
+    pub(crate) fn take_through_faults(&mut self, endpoint: EndpointId, has_header: bool) {
         let Some(link) = self.faults_from_guests.get_mut(endpoint) else { return };
-        let Some(bytes) = self.frame.get(..len) else { return };
+        let Some(bytes) = self.batch.frames().next() else { return };
         let (vnet, frame) = match described(has_header, bytes) {
             Ok(parts) => parts,
             Err(reason) => return self.stack.count_drop(reason),
@@ -228,19 +227,4 @@ fn add(counts: &mut Counts, link: &mut BadLink) {
 /// A frame from a TAP, split from what describes it.
 fn described(has_header: bool, bytes: &[u8]) -> Result<(Vnet, &[u8]), DropReason> {
     if has_header { Vnet::parse(bytes) } else { Ok((Vnet::default(), bytes)) }
-}
-
-/// One frame from a TAP to the stack.
-pub(crate) fn give(
-    stack: &mut Stack,
-    ports: &mut Ports,
-    endpoint: EndpointId,
-    has_header: bool,
-    bytes: &[u8],
-    now: Instant,
-) {
-    match described(has_header, bytes) {
-        Ok((vnet, frame)) => stack.on_frame(ports, endpoint, &vnet, frame, now),
-        Err(reason) => stack.count_drop(reason),
-    }
 }

@@ -13,6 +13,7 @@
 //! Nothing here blocks, nothing logs, and a panic ends the loop with a [`Event::Fatal`], never the process.
 #![forbid(unsafe_code)]
 
+mod batch;
 mod clock;
 mod datagrams;
 mod dns;

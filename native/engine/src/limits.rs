@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Frames read from one TAP before others get their turn.
 pub(crate) const TAP_BUDGET: usize = 64;
+/// Bytes of the frames that are read from one TAP before they are worked on: eight super-frames.
+pub(crate) const BATCH_BYTES: usize = 8 * (64 << 10) + 4096;
 /// Datagrams read from one socket before others get their turn.
 pub(crate) const DATAGRAM_BUDGET: usize = 64;
 /// Callers accepted from one listener before running flows get their turn.

@@ -9,7 +9,7 @@ use crate::outbox::{LARGEST_GATHERED, Outbox};
 use crate::streams::Stream;
 use crate::tap::Tap;
 use slotmap::{Key, KeyData, SecondaryMap, SlotMap, new_key_type};
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use unet_core::uplink::{Close, DatagramKind, DatagramPeer, Received, Started, Target, UplinkError};
@@ -185,6 +185,13 @@ impl Uplink for Ports {
     fn tcp_send(&mut self, flow: FlowId, data: &[u8]) -> Result<usize, UplinkError> {
         match self.streams.get(flow) {
             Some(stream) => stream.send(data),
+            None => Err(UplinkError::Other),
+        }
+    }
+
+    fn tcp_send_many(&mut self, flow: FlowId, pieces: &[IoSlice<'_>]) -> Result<usize, UplinkError> {
+        match self.streams.get(flow) {
+            Some(stream) => stream.send_many(pieces),
             None => Err(UplinkError::Other),
         }
     }

@@ -1,11 +1,11 @@
 //! The loop: wait for events, hand each to whom it concerns, let the stack flush once for the batch, sleep until the next
 //! deadline. Everything that one thread owns is in [`Loop`].
 
+use crate::batch::FrameBatch;
 use crate::clock::Clock;
 use crate::endpoints::Endpoint;
 use crate::error::EngineError;
 use crate::events::{EventKind, EventQueue};
-use crate::faults::give;
 use crate::handle::Mailbox;
 use crate::handoff::{Launcher, bind_handoff};
 use crate::limits::{ENDPOINT_SHARE, SWEEP, TAP_BUDGET};
@@ -48,6 +48,8 @@ pub(crate) struct Loop {
     pub(crate) wakeups: u64,
     /// What is read goes here first.
     pub(crate) frame: Box<[u8]>,
+    /// Frames from a TAP, some at a time.
+    pub(crate) batch: FrameBatch,
     /// Datagrams for guests, a batch at a time.
     pub(crate) inbox: ReceiveRing,
     /// Kept between turns for its memory.
@@ -95,6 +97,7 @@ impl Loop {
             reserve: Some(reserve()?),
             wakeups: 0,
             frame: vec![0; FRAME_BUFFER].into_boxed_slice(),
+            batch: FrameBatch::default(),
             inbox: ReceiveRing::default(),
             ready: Vec::new(),
             next_sweep: Instant::ZERO,
@@ -174,27 +177,30 @@ impl Loop {
     fn on_tap(&mut self, endpoint: EndpointId) {
         let now = self.clock.now();
         let is_faulty = self.faults_from_guests.contains_key(endpoint);
-        for _ in 0..TAP_BUDGET {
-            let Some((tap, _)) = self.ports.taps.get_mut(endpoint) else { return };
-            let len = match tap_io::read(tap.fd(), &mut self.frame) {
-                Ok(len) => len,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+        let mut budget = TAP_BUDGET;
+        while budget > 0 {
+            let Some((tap, _)) = self.ports.taps.get(endpoint) else { return };
+            let has_header = tap.capabilities.vnet;
+            // A bad link counts from when a frame was read.
+            let most = if is_faulty { 1 } else { budget };
+            let result = self.batch.fill(most, |buffer| tap_io::read(tap.fd(), buffer));
+            budget -= self.batch.len();
+            if is_faulty {
+                self.take_through_faults(endpoint, has_header);
+            } else {
+                self.stack.on_frames(&mut self.ports, endpoint, has_header, self.batch.frames(), now);
+            }
+            match result {
+                Ok(()) => {}
                 Err(error) => {
                     // The device is gone (EBADFD), or down for good: without this the loop would spin on it. EIO is an interface that
                     // is down for now and reports nothing while it is.
-                    if error.raw_os_error() != Some(libc::EINTR) {
+                    if error.kind() != io::ErrorKind::WouldBlock && error.raw_os_error() != Some(libc::EINTR) {
                         self.detach(endpoint);
                     }
                     return;
                 }
-            };
-            let has_header = tap.capabilities.vnet;
-            if is_faulty {
-                self.take_through_faults(endpoint, len, has_header);
-                continue;
             }
-            let Some(bytes) = self.frame.get(..len) else { return };
-            give(&mut self.stack, &mut self.ports, endpoint, has_header, bytes, now);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::error::uplink_error;
 use crate::ports::SourceId;
-use std::io::{self, ErrorKind, IoSliceMut};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, OwnedFd};
 use unet_core::uplink::{Close, Readiness, Received, UplinkError};
 use unet_sys::event::Ready;
@@ -24,6 +24,32 @@ impl Stream {
                 Ok(taken) => sent += taken,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(uplink_error(&error)),
+            }
+        }
+        Ok(sent)
+    }
+
+    pub(crate) fn send_many(&self, pieces: &[IoSlice<'_>]) -> Result<usize, UplinkError> {
+        if let [piece] = pieces {
+            return self.send(piece);
+        }
+        let mut sent = match stream::write_many(self.fd.as_fd(), pieces) {
+            Ok(taken) => taken,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            Err(error) => return Err(uplink_error(&error)),
+        };
+        let mut skip = sent;
+        for piece in pieces {
+            let rest = piece.get(skip..).unwrap_or(&[]);
+            skip = skip.saturating_sub(piece.len());
+            if rest.is_empty() {
+                continue;
+            }
+            // After a short write: one by one until the socket says itself that it is full, as in `send`.
+            let taken = self.send(rest)?;
+            sent += taken;
+            if taken < rest.len() {
+                break;
             }
         }
         Ok(sent)

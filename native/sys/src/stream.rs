@@ -1,13 +1,13 @@
 //! TCP sockets of the host, and the pairs that stand in for them.
 
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, SockFlag, SockType, SockaddrLike, SockaddrStorage, bind, connect, getsockname,
-    getsockopt, listen, recv, send, setsockopt, shutdown, socket, socketpair, sockopt,
+    getsockopt, listen, recv, send, sendmsg, setsockopt, shutdown, socket, socketpair, sockopt,
 };
 use nix::sys::uio::readv;
 
@@ -96,6 +96,11 @@ pub fn local_address(fd: BorrowedFd<'_>) -> io::Result<SocketAddr> {
 /// Sends without blocking; says how much was taken.
 pub fn write(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
     Ok(send(fd.as_raw_fd(), data, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL)?)
+}
+
+/// The same with several pieces that follow each other.
+pub fn write_many(fd: BorrowedFd<'_>, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    Ok(sendmsg::<()>(fd.as_raw_fd(), pieces, &[], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL, None)?)
 }
 
 /// Receives without blocking; 0 is the end of the stream.

@@ -4,6 +4,7 @@ use super::Stack;
 use crate::device::{Capabilities, Device};
 use crate::drop::DropReason;
 use crate::proto::segment::transmit_foreign;
+use crate::proto::tcp::gather::Gather;
 use crate::proto::{Io, arp};
 use crate::switch::{EndpointId, Network};
 use crate::time::Instant;
@@ -16,22 +17,58 @@ use crate::wire::vnet::{Checksum, Gso, Vnet};
 impl Stack {
     /// One frame (or super-frame) from a guest. Answers may be held back until [`Stack::flush`].
     pub fn on_frame<I: Io>(&mut self, io: &mut I, from: EndpointId, vnet: &Vnet, frame: &[u8], now: Instant) {
-        if let Some(endpoint) = self.switch.endpoint_mut(from) {
-            endpoint.stats.tx_frames += 1;
-            endpoint.stats.tx_bytes += frame.len() as u64;
-        }
-        if let Err(reason) = self.sort(io, from, vnet, frame, now) {
-            self.drops.count(reason);
-        }
+        let mut gather = Gather::default();
+        self.on_frame_of_batch(io, from, vnet, frame, now, &mut gather);
+        self.hand_over(io, now, &mut gather);
     }
 
-    fn sort<I: Io>(
+    /// Frames of one guest that came together, as its device gave them: with a virtio-net header in front if it is one that has them.
+    /// What they carry for one connection goes into its socket by one call.
+    pub fn on_frames<'a, I: Io>(
+        &mut self,
+        io: &mut I,
+        from: EndpointId,
+        has_header: bool,
+        frames: impl Iterator<Item = &'a [u8]>,
+        now: Instant,
+    ) {
+        let mut gather = Gather::default();
+        for bytes in frames {
+            let parsed = if has_header { Vnet::parse(bytes) } else { Ok((Vnet::default(), bytes)) };
+            match parsed {
+                Ok((vnet, frame)) => self.on_frame_of_batch(io, from, &vnet, frame, now, &mut gather),
+                Err(reason) => self.drops.count(reason),
+            }
+        }
+        self.hand_over(io, now, &mut gather);
+    }
+
+    fn on_frame_of_batch<'a, I: Io>(
         &mut self,
         io: &mut I,
         from: EndpointId,
         vnet: &Vnet,
-        frame: &[u8],
+        frame: &'a [u8],
         now: Instant,
+        gather: &mut Gather<'a>,
+    ) {
+        if let Some(endpoint) = self.switch.endpoint_mut(from) {
+            endpoint.stats.tx_frames += 1;
+            endpoint.stats.tx_bytes += frame.len() as u64;
+        }
+        if let Err(reason) = self.sort(io, from, vnet, frame, now, gather) {
+            self.drops.count(reason);
+        }
+    }
+
+    fn sort<'a, I: Io>(
+        &mut self,
+        io: &mut I,
+        from: EndpointId,
+        vnet: &Vnet,
+        frame: &'a [u8],
+        now: Instant,
+        gather: &mut Gather<'a>,
     ) -> Result<(), DropReason> {
         let (ethernet, payload) = Ethernet::parse(frame)?;
         let (endpoint, network) = self.switch.resolve(from).ok_or(DropReason::EndpointGone)?;
@@ -62,38 +99,41 @@ impl Stack {
                 if ip.destination.is_broadcast() || ip.destination == network.broadcast() {
                     return Err(DropReason::MulticastUnhandled);
                 }
-                self.on_ipv4(io, from, &ip, vnet, body, now)
+                self.on_ipv4(io, from, &ip, (vnet, body), now, gather)
             }
             _ => Err(DropReason::EtherTypeUnknown),
         }
     }
 
-    fn on_ipv4<I: Io>(
+    fn on_ipv4<'a, I: Io>(
         &mut self,
         io: &mut I,
         from: EndpointId,
         ip: &Ipv4,
-        vnet: &Vnet,
-        body: &[u8],
+        (vnet, body): (&Vnet, &'a [u8]),
         now: Instant,
+        gather: &mut Gather<'a>,
     ) -> Result<(), DropReason> {
-        if ip.is_fragment() {
-            return match self.fragments.add(from, ip, body, now)? {
-                None => Ok(()),
-                Some(whole) => self.on_transport(io, from, ip, &Vnet::default(), &whole, now),
-            };
+        if !ip.is_fragment() {
+            return self.on_transport(io, from, ip, (vnet, body), now, gather);
         }
-        self.on_transport(io, from, ip, vnet, body, now)
+        let Some(whole) = self.fragments.add(from, ip, body, now)? else { return Ok(()) };
+        // Put together here, so it lives no longer than this call: a batch of its own.
+        self.hand_over(io, now, gather);
+        let mut gather = Gather::default();
+        let result = self.on_transport(io, from, ip, (&Vnet::default(), &whole), now, &mut gather);
+        self.hand_over(io, now, &mut gather);
+        result
     }
 
-    fn on_transport<I: Io>(
+    fn on_transport<'a, I: Io>(
         &mut self,
         io: &mut I,
         from: EndpointId,
         ip: &Ipv4,
-        vnet: &Vnet,
-        body: &[u8],
+        (vnet, body): (&Vnet, &'a [u8]),
         now: Instant,
+        gather: &mut Gather<'a>,
     ) -> Result<(), DropReason> {
         // A partial checksum is the mark of data that never left this machine: there is nothing to verify.
         let verify = match vnet.checksum {
@@ -101,7 +141,7 @@ impl Stack {
             Checksum::Partial { .. } | Checksum::Valid => Verify::Trusted,
         };
         match ip.protocol {
-            PROTOCOL_TCP => self.on_tcp(io, from, ip, verify, body, now),
+            PROTOCOL_TCP => self.on_tcp(io, from, ip, (verify, body), now, gather),
             PROTOCOL_UDP => {
                 let segment = if let Gso::UdpL4 { size } = vnet.gso { Some(size) } else { None };
                 self.on_udp(io, from, ip, verify, segment, body, now)

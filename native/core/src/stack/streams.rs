@@ -4,6 +4,7 @@ use super::{Flow, Stack};
 use crate::drop::DropReason;
 use crate::flow::{FlowId, FlowKey, Protocol};
 use crate::proto::icmp::{self, Quote};
+use crate::proto::tcp::gather::Gather;
 use crate::proto::tcp::{Addresses, Segment, TcpFlow, reset_reply};
 use crate::proto::{Context, Io};
 use crate::route::{self, Route};
@@ -22,14 +23,14 @@ use std::net::SocketAddr;
 const CALLER_PORT_ATTEMPTS: u16 = 64;
 
 impl Stack {
-    pub(super) fn on_tcp<I: Io>(
+    pub(super) fn on_tcp<'a, I: Io>(
         &mut self,
         io: &mut I,
         from: EndpointId,
         ip: &Ipv4,
-        verify: Verify,
-        body: &[u8],
+        (verify, body): (Verify, &'a [u8]),
         now: Instant,
+        gather: &mut Gather<'a>,
     ) -> Result<(), DropReason> {
         let (tcp, options, payload) = Tcp::parse(body, verify)?;
         let segment = Segment { tcp, options, payload };
@@ -41,9 +42,13 @@ impl Stack {
             remote_port: tcp.destination,
         };
         let opens = tcp.flags.has(Flags::SYN) && !tcp.flags.has(Flags::ACK) && !tcp.flags.has(Flags::RST);
-        if let Some(id) = self.flows.find(&key) {
+        let found = self.flows.find(&key);
+        if gather.flow().is_some() && gather.flow() != found {
+            self.hand_over(io, now, gather);
+        }
+        if let Some(id) = found {
             if !(opens && self.gives_way(id)) {
-                self.with_tcp(io, id, now, |flow, cx| flow.on_segment(cx, &segment));
+                self.with_tcp(io, id, now, |flow, cx| flow.on_segment(cx, &segment, gather));
                 self.mark_dirty(id);
                 return Ok(());
             }
@@ -56,6 +61,13 @@ impl Stack {
             return Err(DropReason::TcpNoFlow);
         }
         self.open(io, key, link, &segment, now)
+    }
+
+    /// The end of a batch, or of one flow's part of it.
+    pub(super) fn hand_over<I: Io>(&mut self, io: &mut I, now: Instant, gather: &mut Gather<'_>) {
+        if let Some(flow) = gather.flow() {
+            self.with_tcp(io, flow, now, |tcp, cx| tcp.hand_over(cx, gather));
+        }
     }
 
     /// Whether a new connection may take the place of one with the same addresses: one that waits out its time (RFC 9293

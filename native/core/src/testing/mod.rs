@@ -34,7 +34,7 @@ use crate::flow::{BindingId, FlowId};
 use crate::switch::EndpointId;
 use crate::uplink::{Close, DatagramKind, DatagramPeer, Received, Started, Target, Uplink, UplinkError};
 use crate::wire::vnet::Vnet;
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 use std::net::SocketAddrV4;
 
 /// Guests' side and host's side in one value, as [`crate::Stack`] takes them.
@@ -61,6 +61,10 @@ impl Uplink for TestIo {
 
     fn tcp_send(&mut self, flow: FlowId, data: &[u8]) -> Result<usize, UplinkError> {
         self.uplink.tcp_send(flow, data)
+    }
+
+    fn tcp_send_many(&mut self, flow: FlowId, pieces: &[IoSlice<'_>]) -> Result<usize, UplinkError> {
+        self.uplink.tcp_send_many(flow, pieces)
     }
 
     fn tcp_receive(&mut self, flow: FlowId, buffer: &mut [u8]) -> Result<Received, UplinkError> {

@@ -6,6 +6,7 @@ use crate::flow::{BindingId, FlowId};
 use crate::switch::EndpointId;
 use crate::uplink::{Close, DatagramKind, DatagramPeer, Readiness, Received, Started, Target, Uplink, UplinkError};
 use std::collections::{BTreeMap, VecDeque};
+use std::io::IoSlice;
 use std::io::IoSliceMut;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
@@ -16,6 +17,8 @@ pub struct FakeStream {
     pub target: Option<Target>,
     /// All bytes that the socket took.
     pub sent: Vec<u8>,
+    /// In how many calls it was asked to.
+    pub sends: usize,
     /// Bytes it will take before it is full.
     pub room: usize,
     /// The core has finished sending.
@@ -35,6 +38,7 @@ impl FakeStream {
         Self {
             target,
             sent: Vec::new(),
+            sends: 0,
             room: usize::MAX,
             shut: false,
             closed: None,
@@ -211,11 +215,16 @@ impl Uplink for FakeUplink {
         if let Some(error) = stream.error {
             return Err(error);
         }
+        stream.sends += 1;
         let taken = data.len().min(stream.room);
         stream.room -= if stream.room == usize::MAX { 0 } else { taken };
         stream.starved = taken < data.len();
         stream.sent.extend_from_slice(&data[..taken]);
         Ok(taken)
+    }
+
+    fn tcp_send_many(&mut self, flow: FlowId, pieces: &[IoSlice<'_>]) -> Result<usize, UplinkError> {
+        self.tcp_send(flow, &pieces.iter().flat_map(|piece| piece.iter().copied()).collect::<Vec<u8>>())
     }
 
     fn tcp_receive(&mut self, flow: FlowId, buffer: &mut [u8]) -> Result<Received, UplinkError> {

@@ -60,6 +60,7 @@
 pub(crate) mod buffer;
 mod close;
 mod emit;
+pub(crate) mod gather;
 mod handshake;
 mod inbox;
 pub(crate) mod limits;

@@ -1,5 +1,6 @@
 //! Guest to host: payload into the socket, what it does not take into the inbox.
 
+use super::gather::Gather;
 use super::queue::len32;
 use super::{Segment, State, TcpFlow};
 use crate::drop::DropReason;
@@ -46,6 +47,40 @@ impl TcpFlow {
             if self.inbox.has_gap() {
                 self.inbox.join_pieces(cx.pool);
             }
+        }
+    }
+
+    /// Gives the socket what was gathered, in one call, and keeps what it does not take.
+    pub(crate) fn hand_over<I: Io>(&mut self, cx: &mut Context<'_, I>, gather: &mut Gather<'_>) {
+        if gather.flow() != Some(self.id) {
+            return;
+        }
+        let (slices, bytes) = gather.take();
+        // Counted when they were gathered; from here on each is counted by whoever takes it.
+        self.inbox.next = self.inbox.next.add(len32(bytes).wrapping_neg());
+        let mut taken = match cx.io.tcp_send_many(self.id, slices) {
+            Ok(taken) => {
+                self.socket.writable = taken == bytes;
+                taken
+            }
+            Err(_) => {
+                self.host_broke();
+                0
+            }
+        };
+        self.inbox.passed(taken);
+        for slice in slices {
+            let skip = taken.min(slice.len());
+            taken -= skip;
+            if skip == slice.len() {
+                continue;
+            }
+            if cx.pool.is_full() {
+                // Not acknowledged, so the guest sends it again.
+                cx.drops.count(DropReason::TcpMemory);
+                return;
+            }
+            self.inbox.keep_ready(&slice[skip..], cx.pool);
         }
     }
 

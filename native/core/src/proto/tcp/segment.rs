@@ -1,5 +1,6 @@
 //! What arrives: a segment whose header has been checked, and the decisions of RFC 9293 §3.10.7.4 in order.
 
+use super::gather::Gather;
 use super::limits::CHALLENGE_INTERVAL;
 use super::queue::len32;
 use super::{State, TcpFlow};
@@ -27,10 +28,30 @@ impl Segment<'_> {
 }
 
 impl TcpFlow {
-    /// One segment from the guest. Answers that can wait go out with the next [`TcpFlow::flush`].
-    pub(crate) fn on_segment<I: Io>(&mut self, cx: &mut Context<'_, I>, segment: &Segment<'_>) {
+    /// One segment from the guest. Answers that can wait go out with the next [`TcpFlow::flush`], bytes for the host's socket with the
+    /// next [`TcpFlow::hand_over`].
+    pub(crate) fn on_segment<'a, I: Io>(
+        &mut self,
+        cx: &mut Context<'_, I>,
+        segment: &Segment<'a>,
+        gather: &mut Gather<'a>,
+    ) {
         self.last_heard = cx.now;
         self.keepalive_probes = 0;
+        if !gather.has_place() {
+            self.hand_over(cx, gather);
+        }
+        if self.is_next(segment) {
+            if !segment.tcp.ack.before(self.snd_una) {
+                self.on_ack(cx, segment);
+                self.update_window(segment);
+            }
+            self.ack_due = true;
+            self.inbox.next = self.inbox.next.add(segment.len());
+            gather.push(self.id, segment.payload);
+            return;
+        }
+        self.hand_over(cx, gather);
         match self.state {
             State::Connecting => self.while_connecting(cx, segment),
             State::SynReceived => self.while_syn_received(cx, segment),
@@ -85,6 +106,22 @@ impl TcpFlow {
         if !segment.payload.is_empty() || segment.has(Flags::FIN) {
             self.on_payload(cx, segment);
         }
+    }
+
+    /// What a transfer consists of: nothing but more bytes, in order, for a socket that may take them.
+    fn is_next(&self, segment: &Segment<'_>) -> bool {
+        let (Tcp { seq, ack, flags, .. }, len) = (segment.tcp, segment.payload.len());
+        self.state == State::Established
+            && len > 0
+            && (flags == Flags::ACK || flags == Flags::ACK.with(Flags::PSH))
+            && seq == self.inbox.next
+            && len32(len) <= self.inbox.edge().distance_from(seq)
+            && !ack.after(self.snd_nxt)
+            && self.snd_una.minus(ack) <= self.max_wnd.cast_signed()
+            && self.socket.writable
+            && self.inbox.fin.is_none()
+            && self.inbox.is_drained()
+            && !self.inbox.has_gap()
     }
 
     fn in_window(&self, seq: Seq) -> bool {
