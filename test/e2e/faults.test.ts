@@ -236,9 +236,12 @@ describeInWorld('a bad link between two containers', (stage) => {
       return Number(/took ([\d.]+)/.exec(stdout)?.[1]);
     };
     expect(await took('other')).toBeLessThan(patient(200));
+    const began = performance.now();
     const before = await answers();
     await sleep(100);
-    expect((await answers()) - before).toBeLessThan(2);
+    const more = (await answers()) - before;
+    // One for each round trip. Asking takes no time to speak of; where it takes seconds, there are more of these.
+    expect(more).toBeLessThan(2 + (PATIENCE > 1 ? (performance.now() - began) / 300 : 0));
     await until('answers, late', async () => (await answers()) > before + 5, patient(5000));
   });
 });

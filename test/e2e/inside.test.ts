@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { describeInWorld } from '../harness/e2e.js';
 import { ADDRESS, GATEWAY } from '../harness/layout.js';
+import { PATIENCE } from '../harness/patience.js';
 
 describeInWorld('the network that a command finds inside', (stage) => {
   it('has eth0 with a /16, a default route by the gateway and an MTU of 1500', async () => {
@@ -53,7 +54,7 @@ describeInWorld('the network that a command finds inside', (stage) => {
   });
 
   it('lets ports below 1024 be bound inside', async () => {
-    const script = `node ${stage.world.fixture('tcp-peer.mjs')} who 80 & sleep 0.5; node ${stage.world.fixture('tcp-client.mjs')} read 127.0.0.1 80; kill $!`;
+    const script = `node ${stage.world.fixture('tcp-peer.mjs')} who 80 & sleep ${PATIENCE / 2}; node ${stage.world.fixture('tcp-client.mjs')} read 127.0.0.1 80; kill $!`;
     expect(await stage.unet.shell(script)).toContain('you are 127.0.0.1:');
   });
 
