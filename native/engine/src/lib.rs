@@ -29,6 +29,7 @@ mod ports;
 mod publish;
 mod run;
 mod snapshot;
+mod spin;
 mod streams;
 mod tap;
 #[cfg(test)]

@@ -20,6 +20,19 @@ pub(crate) const ENDPOINT_SHARE: usize = 4;
 /// is less.
 pub(crate) const RESERVED_DESCRIPTORS: usize = 1024;
 
+/// How long the loop looks for events before it sleeps, where that pays (`spin.rs`): about what a round trip through two processes on
+/// one machine takes.
+pub(crate) const SPIN: Duration = Duration::from_micros(50);
+/// A look that takes longer than this found the core taken by somebody else.
+pub(crate) const SPIN_CROWDED: Duration = Duration::from_micros(100);
+/// How long the loop then sleeps without looking: at first, and at most.
+pub(crate) const SPIN_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const SPIN_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Events of one turn above which it is a crowd's.
+pub(crate) const SPIN_EVENTS: usize = 3;
+/// Bytes moved in one turn above which it is a bulk transfer's.
+pub(crate) const SPIN_BYTES: u64 = 16 << 10;
+
 /// Events that wait for the owner; more are counted as lost.
 pub(crate) const MAX_EVENTS: usize = 8192;
 /// DNS questions that wait for their answer; the next is dropped, as a busy server does.

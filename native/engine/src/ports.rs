@@ -48,6 +48,8 @@ pub(crate) struct Ports {
     pub(crate) datagrams: SecondaryMap<BindingId, DatagramSocket>,
     pub(crate) outbox: Outbox,
     pub(crate) dns: DnsDesk,
+    /// Bytes of payload that went either way.
+    pub(crate) moved: u64,
     /// None while no guest has a bad link: then faults cost this one look a frame, and no clock is read.
     pub(crate) faults: Option<Box<TowardsGuests>>,
 }
@@ -62,6 +64,7 @@ impl Ports {
             datagrams: SecondaryMap::new(),
             outbox: Outbox::default(),
             dns: DnsDesk::default(),
+            moved: 0,
             faults: None,
         }
     }
@@ -117,6 +120,7 @@ impl Ports {
 
     /// To the guest's TAP, past all faults.
     pub(crate) fn write(&mut self, endpoint: EndpointId, vnet: &Vnet, header: &[u8], payload: &[u8]) -> bool {
+        self.moved = self.moved.wrapping_add(payload.len() as u64);
         self.taps.get_mut(endpoint).is_some_and(|(tap, _)| tap.transmit(vnet, header, payload))
     }
 
@@ -183,6 +187,7 @@ impl Uplink for Ports {
     }
 
     fn tcp_send(&mut self, flow: FlowId, data: &[u8]) -> Result<usize, UplinkError> {
+        self.moved = self.moved.wrapping_add(data.len() as u64);
         match self.streams.get(flow) {
             Some(stream) => stream.send(data),
             None => Err(UplinkError::Other),

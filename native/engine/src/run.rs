@@ -8,9 +8,10 @@ use crate::error::EngineError;
 use crate::events::{EventKind, EventQueue};
 use crate::handle::Mailbox;
 use crate::handoff::{Launcher, bind_handoff};
-use crate::limits::{ENDPOINT_SHARE, SWEEP, TAP_BUDGET};
+use crate::limits::{ENDPOINT_SHARE, SPIN, SPIN_CROWDED, SWEEP, TAP_BUDGET};
 use crate::ports::{DnsStreamId, LauncherId, ListenerId, Ports, Source};
 use crate::publish::{Listener, reserve};
+use crate::spin::Spin;
 use crate::tap::FRAME_BUFFER;
 use slotmap::{SecondaryMap, SlotMap};
 use std::collections::HashMap;
@@ -54,6 +55,7 @@ pub(crate) struct Loop {
     pub(crate) inbox: ReceiveRing,
     /// Kept between turns for its memory.
     ready: Vec<Ready>,
+    spin: Spin,
     next_sweep: Instant,
 }
 
@@ -100,6 +102,7 @@ impl Loop {
             batch: FrameBatch::default(),
             inbox: ReceiveRing::default(),
             ready: Vec::new(),
+            spin: Spin::default(),
             next_sweep: Instant::ZERO,
         })
     }
@@ -117,7 +120,7 @@ impl Loop {
     pub(crate) fn turn(&mut self, limit: Option<Duration>) -> Result<(), EngineError> {
         let mut ready = std::mem::take(&mut self.ready);
         ready.clear();
-        self.ports.poller.wait(limit, &mut ready)?;
+        self.wait(limit, &mut ready)?;
         self.wakeups += 1;
         self.ports.dns.set_now(self.clock.now());
         for &event in &ready {
@@ -137,6 +140,39 @@ impl Loop {
             self.next_sweep = now + SWEEP;
             self.sweep(now);
         }
+        self.spin.turned(self.ready.len(), self.ports.moved);
+        Ok(())
+    }
+
+    /// Events, after at most `limit`.
+    fn wait(&mut self, limit: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        if limit.is_some_and(|limit| limit.is_zero()) {
+            return self.ports.poller.wait(limit, ready);
+        }
+        let began = self.clock.now();
+        if self.spin.is_worth_it(began) {
+            let until = began + limit.map_or(SPIN, |limit| limit.min(SPIN));
+            let mut looked = began;
+            while looked < until {
+                self.ports.poller.wait(Some(Duration::ZERO), ready)?;
+                if !ready.is_empty() {
+                    self.spin.caught();
+                    break;
+                }
+                std::thread::yield_now();
+                let now = self.clock.now();
+                if now.since(looked) > SPIN_CROWDED {
+                    self.spin.crowded(now);
+                }
+                looked = now;
+            }
+        }
+        if ready.is_empty() {
+            let looked = self.clock.now().since(began);
+            self.ports.poller.wait(limit.map(|limit| limit.saturating_sub(looked)), ready)?;
+        }
+        let gap = self.clock.now().since(began);
+        self.spin.waited(gap);
         Ok(())
     }
 
