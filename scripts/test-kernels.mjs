@@ -5,7 +5,7 @@
 //   npm run test:kernels -- 6.12 test/e2e/run.test.ts    one file; all other words go to vitest (-t 'part of a name')
 //
 // Not part of CI: it is emulation, an hour for a kernel on two idle cores and no result worth having on busy ones, where unet's own limits
-// (ten seconds for a daemon to start) and vitest's (a minute for its worker) run out. Leave the clone alone meanwhile: the machine reads it.
+// (half a minute for a daemon to start) and vitest's (a minute for its worker) run out. Leave the clone alone meanwhile: the machine reads it.
 //
 // Needs Debian with qemu-system-x86, kmod and xz-utils, and no root. The newest kernel of each series is fetched with `apt-get download`
 // from the machine's own sources and kept in .cache/kernels (500 MB), as is busybox-static, which the machine boots with. Beside them, in

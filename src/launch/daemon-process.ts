@@ -7,7 +7,11 @@ import { logSize, readLogTail } from './log-tail.js';
 /** Exit status of a daemon that found another one holding the lock. It printed nothing. */
 export const EXIT_LOCK_HELD = 75;
 
-const START_MILLISECONDS = 10_000;
+/**
+ * One that cannot start ends and says why, so this is only for one that hangs. A starved machine may take more than ten seconds and
+ * does not hang (seen on an emulated one).
+ */
+const START_MILLISECONDS = 30_000;
 /** How long a daemon that holds the lock may take to answer: to start, to end, or to find out that its socket was removed. */
 const HOLDER_MILLISECONDS = 5000;
 /** Between two starts while the lock is held by somebody whom we cannot name. */

@@ -25,7 +25,7 @@ export function describeInWorld(title: string, body: (stage: Stage) => void): vo
 }
 
 /**
- * unet itself gives a daemon ten seconds to start. A slow machine needs more the first time, when every file comes from afar; so the
+ * unet itself gives a daemon half a minute to start. A slow machine needs more the first time, when every file comes from afar; so the
  * first time is before the first test.
  */
 async function warmUp(unet: Unet): Promise<void> {
