@@ -433,6 +433,28 @@ fn echo_outward_keeps_the_guests_identifier() {
     world.assert_empty();
 }
 
+/// A batch of replies of one size comes from the engine as a train, as datagrams of UDP do.
+#[test]
+fn echo_replies_that_come_together_reach_the_guest_each_for_itself() {
+    let mut world = World::new(PLAIN);
+    let to = SocketAddrV4::new(*SERVER.ip(), 0);
+    let frame = world.wiring().echo(*to.ip(), 77, 1, b"data");
+    world.send(&frame);
+    let binding = socket(&world, 0);
+    let reply = |kind, sequence| Icmpv4 { kind, code: 0, id: 999, sequence }.emit(b"data");
+    let train = [reply(ECHO_REPLY, 1), reply(ECHO_REPLY, 2), reply(8, 3), vec![9; 12], reply(ECHO_REPLY, 4)].concat();
+    let now = world.now();
+    world.stack.on_datagrams(&mut world.io, binding, SocketAddr::from(to), &train, Some(12), now);
+    let frames = world.frames();
+    let seen = frames.iter().map(|frame| {
+        let (_, body) = parse_ipv4(&frame.bytes).unwrap();
+        let (message, data) = Icmpv4::parse(body).unwrap();
+        (message.kind, message.id, message.sequence, data.to_vec())
+    });
+    assert!(seen.eq([1, 2, 4].map(|sequence| (ECHO_REPLY, 77, sequence, b"data".to_vec()))));
+    assert_eq!((world.drops(DropReason::IcmpUnhandled), world.drops(DropReason::IcmpChecksum)), (1, 1));
+}
+
 #[test]
 fn echo_where_the_host_forbids_it() {
     let mut world = World::new(PLAIN);

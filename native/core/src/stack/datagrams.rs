@@ -33,7 +33,7 @@ use crate::route::{self, DNS_PORT, Route};
 use crate::switch::{EndpointId, Link};
 use crate::time::Instant;
 use crate::uplink::{DatagramKind, DatagramPeer, UplinkError};
-use crate::wire::icmpv4::{ECHO_REPLY, ECHO_REQUEST, HEADER_LEN, Icmpv4, Unreachable};
+use crate::wire::icmpv4::{ECHO_REPLY, ECHO_REQUEST, Icmpv4, Unreachable};
 use crate::wire::ipv4::{Ipv4, PROTOCOL_ICMP, PROTOCOL_UDP};
 use crate::wire::udp::{Udp, Verify};
 use std::collections::HashMap;
@@ -347,13 +347,17 @@ impl Stack {
             }
         }
         let delivered = match protocol {
+            // The socket has an identifier of its own; the guest's is the flow's.
             Protocol::Echo => {
-                let (message, body) = Icmpv4::parse(data)?;
-                if message.kind != ECHO_REPLY || data.len() < HEADER_LEN {
-                    return Err(DropReason::IcmpUnhandled);
+                for part in parts(data, size) {
+                    match Icmpv4::parse(part) {
+                        Ok((message, body)) if message.kind == ECHO_REPLY => {
+                            icmp::echo_reply(io, &link, key.remote, guest_port, message.sequence, body);
+                        }
+                        Ok(_) => self.drops.count(DropReason::IcmpUnhandled),
+                        Err(reason) => self.drops.count(reason),
+                    }
                 }
-                // The socket has an identifier of its own; the guest's is the flow's.
-                icmp::echo_reply(io, &link, key.remote, guest_port, message.sequence, body);
                 true
             }
             _ => match size {
