@@ -19,6 +19,8 @@ const text = (max: number) => v.pipe(v.string(), v.maxLength(max), noNul);
 const port = (min: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(65_535));
 
 const upTo = (max: number) => v.pipe(v.number(), v.minValue(0), v.maxValue(max));
+/** The engine counts these in ones and drops the rest: of a rate below one nothing would be left, and that means no limit. */
+const wholeUpTo = (max: number) => v.pipe(upTo(max), v.integer());
 
 /** What one direction of a link does to frames. */
 export const faultSchema = v.pipe(
@@ -26,9 +28,9 @@ export const faultSchema = v.pipe(
     loss: upTo(1),
     duplicate: upTo(1),
     reorder: upTo(1),
-    delayUs: upTo(MAX_DELAY_US),
-    jitterUs: upTo(MAX_DELAY_US),
-    rateBits: upTo(MAX_RATE_BITS),
+    delayUs: wholeUpTo(MAX_DELAY_US),
+    jitterUs: wholeUpTo(MAX_DELAY_US),
+    rateBits: wholeUpTo(MAX_RATE_BITS),
   }),
   v.check(({ delayUs, jitterUs }) => jitterUs <= delayUs, 'must not have more jitter than delay'),
 );

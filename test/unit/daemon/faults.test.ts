@@ -105,6 +105,8 @@ describe('the faults of a container', () => {
     [{ loss: 2 }, /egress\.loss/],
     [{ jitterUs: 1 }, /must not have more jitter than delay/],
     [{ delayUs: 1e9 }, /egress\.delayUs/],
+    // The engine would make none of it: no limit at all.
+    [{ rateBits: 0.4 }, /egress\.rateBits/],
     [{ corrupt: 1 }, /egress\.corrupt/],
   ])('are checked by the daemon, too: %j', async (wrong, message) => {
     const egress = { loss: 0, duplicate: 0, reorder: 0, delayUs: 0, jitterUs: 0, rateBits: 0, ...wrong };
