@@ -47,6 +47,8 @@ struct Model {
     in_order: usize,
     fin_at: Option<usize>,
     window: u32,
+    /// Frames that are to be given together.
+    batch: Option<Vec<Vec<u8>>>,
 }
 
 /// Runs a script.
@@ -125,6 +127,7 @@ impl Model {
             in_order: 0,
             fin_at: None,
             window: 60_000,
+            batch: None,
         };
         model.handshake();
         model
@@ -144,7 +147,8 @@ impl Model {
 
     fn step(&mut self, script: &mut Script<'_>) {
         match script.byte() % 16 {
-            0..=3 => self.send_some(script),
+            0..=2 => self.send_some(script),
+            3 => self.send_batch(script),
             4 | 5 => self.settle(),
             6 | 7 => {
                 let n = script.below(self.wire.len());
@@ -203,6 +207,29 @@ impl Model {
         }
     }
 
+    /// Frames that come together: mostly what follows each other, with anything else among it.
+    fn send_batch(&mut self, script: &mut Script<'_>) {
+        self.batch = Some(Vec::new());
+        let mut from = self.acknowledged;
+        for _ in 0..=script.below(12) {
+            match script.byte() % 8 {
+                0 => self.send_some(script),
+                1 => self.nonsense(script),
+                2 => self.acknowledge(true),
+                _ => {
+                    let to = (from + script.below(1500)).min(self.allowed).min(self.up.len());
+                    if from <= to {
+                        self.send(from, to, script.one_in(4));
+                        from = to;
+                    }
+                }
+            }
+        }
+        let frames = self.batch.take().unwrap_or_default();
+        let now = self.clock.now();
+        self.stack.on_frames(&mut self.io, self.guest, false, frames.iter().map(Vec::as_slice), now);
+    }
+
     /// With FIN only where the stream ends and the window has room for it.
     fn send(&mut self, from: usize, to: usize, fin: bool) {
         let flags = if fin && to == self.up.len() { Flags::ACK.with(Flags::FIN) } else { Flags::ACK };
@@ -254,6 +281,10 @@ impl Model {
         let window = u16::try_from(window).unwrap_or(u16::MAX);
         let segment = TestSegment { from_port: PORT, to: SERVER, seq, ack, flags, window, options, payload };
         let frame = self.wiring.tcp(&segment);
+        if let Some(batch) = &mut self.batch {
+            batch.push(frame);
+            return;
+        }
         let vnet = Vnet { checksum: Checksum::Complete, ..Vnet::default() };
         self.stack.on_frame(&mut self.io, self.guest, &vnet, &frame, self.clock.now());
     }
