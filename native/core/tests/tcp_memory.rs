@@ -9,6 +9,7 @@ use common::{Conn, World, pattern};
 use std::time::Duration;
 use unet_core::DropReason;
 use unet_core::testing::OFFLOAD;
+use unet_core::testing::frames::SeenSegment;
 use unet_core::wire::tcp::Flags;
 use unet_sys::counting_allocator::{CountingAllocator, allocations, live_bytes};
 
@@ -188,6 +189,30 @@ fn a_connection_allocates_its_entry_and_nothing_else() {
 }
 
 /// Twenty connections to hosts that take nothing, each sending all that it may.
+/// Reads a little longer than a small buffer each take a large one.
+#[test]
+fn a_guest_that_acknowledges_nothing_has_little_held_whatever_the_reads_are() {
+    for len in [1, 513, 4097, 33_000] {
+        let mut world = World::new(OFFLOAD);
+        let mut conn = Conn::open_with(&mut world, 40_000, &Offer { scale: Some(14), ..Offer::default() });
+        let data = pattern(len, 1);
+        for _ in 0..1100 {
+            world.io.uplink.feed(conn.flow, &data);
+            world.settle();
+            conn.ack = world.segments().last().map_or(conn.ack, SeenSegment::end);
+        }
+        let held = world.stack.held_bytes();
+        assert!(held <= 9 << 20, "{held} bytes for reads of {len}");
+        // What was left in the socket comes when there is room again.
+        while world.io.uplink.stream(conn.flow).unread() > 0 {
+            conn.send(&mut world, Flags::ACK, &[]);
+            conn.ack = world.segments().last().map_or(conn.ack, SeenSegment::end);
+        }
+        conn.send(&mut world, Flags::ACK, &[]);
+        assert_eq!(world.stack.held_bytes(), 0);
+    }
+}
+
 #[test]
 fn slow_hosts_hold_no_more_than_all_flows_may() {
     const LIMIT: usize = 1 << 20;

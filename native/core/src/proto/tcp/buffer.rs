@@ -34,6 +34,11 @@ impl Buffer {
         &self.bytes[..self.len]
     }
 
+    /// What it takes of memory, however little of it is used.
+    pub(crate) fn cost(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Adds as much as there is room for; says how much that was.
     pub(crate) fn append(&mut self, data: &[u8]) -> usize {
         let len = data.len().min(self.bytes.len() - self.len);
@@ -136,7 +141,7 @@ impl BufferPool {
     }
 
     pub(crate) fn release(&mut self, buffer: Buffer) {
-        self.held -= buffer.bytes.len();
+        self.held -= buffer.cost();
         self.give_back(buffer.bytes);
     }
 

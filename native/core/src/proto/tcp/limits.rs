@@ -6,9 +6,9 @@
 //! and the rings that hold them go back to the pool when nothing is under way, whatever the flow did before
 //! (`tests/tcp_memory.rs` counts it). The engine adds two small entries, the host's kernel a socket.
 //!
-//! *Busy*: what is under way, at most [`MAX_IN_FLIGHT`] towards the guest, the offered window towards the host
-//! ([`MAX_RECEIVE_WINDOW`], or [`MAX_LONG_WINDOW`]), each in buffers of which half or more is used except for the last, and
-//! [`MAX_REORDER_PIECES`] small allocations while there is a gap. All flows together: [`MAX_HELD_BYTES`].
+//! *Busy*: what is under way. Towards the guest at most [`MAX_IN_FLIGHT`] in buffers of [`MAX_HELD_IN_FLIGHT`] (and the reads of one
+//! turn). Towards the host the offered window ([`MAX_RECEIVE_WINDOW`], or [`MAX_LONG_WINDOW`]) in buffers that are filled one after
+//! the other, and [`MAX_REORDER_PIECES`] small allocations while there is a gap. All flows together: [`MAX_HELD_BYTES`].
 
 use super::buffer::SIZES;
 use std::time::Duration;
@@ -45,6 +45,10 @@ pub(crate) const MIN_MSS: u16 = 88;
 
 /// Unacknowledged bytes towards a guest, whatever window it offers.
 pub(crate) const MAX_IN_FLIGHT: u32 = 4 << 20;
+/// What the buffers of these bytes may cost. A read a little longer than a smaller buffer takes a whole one: a far end that sends so,
+/// and a guest that acknowledges nothing, would have sixteen times [`MAX_IN_FLIGHT`] held. Beyond it what comes waits in the host's
+/// socket, where it adds up to reads that fill their buffers.
+pub(crate) const MAX_HELD_IN_FLIGHT: usize = 2 * MAX_IN_FLIGHT as usize;
 /// Windows below this, and below a segment, are let grow for [`SILLY_WAIT`] before they are used (RFC 9293 §3.8.6.2.1 says between
 /// 100 ms and a second; what it saves here is frames, not a line, and nobody should have to wait for it).
 pub(crate) const SILLY_WINDOW: usize = 4096;

@@ -1,6 +1,7 @@
 //! What is on its way to the guest: chunks, kept until the guest has acknowledged them.
 
 use super::buffer::{Buffer, BufferPool};
+use super::limits::{MAX_CHUNKS, MAX_HELD_IN_FLIGHT};
 use super::scoreboard::Scoreboard;
 use crate::time::Instant;
 use crate::wire::tcp::{MAX_SACK_BLOCKS, Seq};
@@ -49,6 +50,8 @@ pub(crate) fn len32(len: usize) -> u32 {
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue {
     pub(crate) chunks: VecDeque<Chunk>,
+    /// What the chunks' buffers cost.
+    held: usize,
     pub(crate) reported: Scoreboard,
 }
 
@@ -84,6 +87,7 @@ pub(crate) struct Acknowledged {
 impl SendQueue {
     pub(crate) fn push(&mut self, seq: Seq, buffer: Buffer, now: Instant, pool: &mut BufferPool) {
         pool.equip_chunks(&mut self.chunks);
+        self.held += buffer.cost();
         self.chunks.push_back(Chunk {
             seq,
             buffer,
@@ -97,6 +101,11 @@ impl SendQueue {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.chunks.is_empty()
+    }
+
+    /// No more may be read before something has been acknowledged.
+    pub(crate) fn is_full(&self) -> bool {
+        self.chunks.len() >= MAX_CHUNKS || self.held >= MAX_HELD_IN_FLIGHT
     }
 
     /// Forgets what lies before `ack`.
@@ -115,6 +124,7 @@ impl SendQueue {
             result.newest = Some(front.sent(front.end()).or_later(result.newest));
             result.sent_again |= front.sent_again;
             if let Some(chunk) = self.chunks.pop_front() {
+                self.held -= chunk.buffer.cost();
                 pool.release(chunk.buffer);
             }
         }
@@ -133,7 +143,7 @@ impl SendQueue {
         una: Seq,
         nxt: Seq,
     ) -> Option<Sent> {
-        let Self { chunks, reported } = self;
+        let Self { chunks, reported, .. } = self;
         let mut newest = None;
         for &(start, end) in blocks.iter().flatten() {
             if !start.before(end) || start.before(una) || end.after(nxt) {
@@ -167,7 +177,7 @@ impl SendQueue {
     /// RACK (RFC 8985 §6.2): marks as lost what was sent before something that has arrived, and has not, once `tolerance` has ruled out
     /// reordering. Gives the time when the next could be.
     pub(crate) fn detect_losses(&mut self, newest: Sent, tolerance: Duration, now: Instant) -> Option<Instant> {
-        let Self { chunks, reported } = self;
+        let Self { chunks, reported, .. } = self;
         let mut due: Option<Instant> = None;
         for chunk in chunks {
             if chunk.sacked || chunk.lost {
@@ -201,6 +211,7 @@ impl SendQueue {
         for chunk in self.chunks.drain(..) {
             pool.release(chunk.buffer);
         }
+        self.held = 0;
         pool.retire_chunks(&mut self.chunks);
         self.reported.clear();
     }

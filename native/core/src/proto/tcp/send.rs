@@ -2,8 +2,7 @@
 
 use super::buffer::CHUNK;
 use super::limits::{
-    MAX_CHUNKS, MAX_IN_FLIGHT, MAX_LONG_WINDOW, MAX_PLAIN_WINDOW, MAX_RECEIVE_WINDOW, READ_AT_ONCE, RECEIVE_BUDGET,
-    SILLY_WINDOW,
+    MAX_IN_FLIGHT, MAX_LONG_WINDOW, MAX_PLAIN_WINDOW, MAX_RECEIVE_WINDOW, READ_AT_ONCE, RECEIVE_BUDGET, SILLY_WINDOW,
 };
 use super::queue::len32;
 use super::{Segment, State, TcpFlow};
@@ -133,7 +132,7 @@ impl TcpFlow {
 
     /// How much may be read for the guest now: whole segments, unless less is all there is room for and nothing is under way.
     fn room<I: Io>(&self, cx: &Context<'_, I>) -> usize {
-        if self.queue.chunks.len() >= MAX_CHUNKS {
+        if self.queue.is_full() {
             return 0;
         }
         let mut limit = self.snd_wnd.min(MAX_IN_FLIGHT);
