@@ -20,7 +20,7 @@ export const tcpRr: Scenario = {
   name: 'tcp-rr',
   about: 'TCP round trips of one byte on one connection from a guest to a server on the host’s loopback, by unet-load',
   metrics: [P50, P99, PER_SECOND],
-  inQuick: true,
+  inQuick: false,
   estimateSeconds(context) {
     return 5 + peersOf(context).peers.length * context.rounds * (context.seconds + OVERHEAD_SECONDS);
   },
@@ -83,11 +83,9 @@ function judgements(series: readonly Series[]): Verdict[] {
       const aim = { id: `${title}/best`, what: `round trip, ${title}`, atMost: 0.95, unit: '× the best peer’s' };
       return judgeRatio({ ...aim, bestPeer: peerText(best, id, unit, 1) }, ours, best, id);
     }),
+    // Not for `--check`: on a busy machine wake-ups cost several times as much, and loopback's client and server share a core.
     judgeRatio(
-      {
-        ...{ id: 'p50/loopback', what: 'round trip, p50 (stretch)', atMost: 1.3, unit: '× loopback’s' },
-        ofCeiling: true,
-      },
+      { id: 'p50/loopback', what: 'round trip, p50 (stretch)', atMost: 1.3, unit: '× loopback’s' },
       ...[ours, ceiling, P50.id],
     ),
   ];
