@@ -382,3 +382,29 @@ fn a_round_trip_that_became_long_is_learned() {
     assert!(repeated[0] > 0, "at first it looks like loss");
     assert!(repeated[10..].iter().all(|&n| n == 0), "then not any more: {repeated:?}");
 }
+
+/// A block that could not be remembered would be news each time it comes.
+#[test]
+fn what_finds_no_place_among_the_reports_says_nothing() {
+    let (mut world, mut conn) = open(Offer { scale: Some(14), ..Offer::default() });
+    world.io.uplink.feed(conn.flow, &pattern(10 * CHUNK, 1));
+    world.settle();
+    let sent = world.segments();
+    assert_eq!(sent.len(), 10);
+    // Single bytes of the first chunk: they say nothing of the others, which were sent later.
+    for n in 0..256 {
+        let start = sent[0].seq.add(1 + 2 * n);
+        conn.sack(&mut world, &[(start, start.add(1))]);
+    }
+    let late = [(sent[4].seq, sent[9].end())];
+    conn.sack(&mut world, &late);
+    world.pass(Duration::from_millis(5));
+    let again = world.segments();
+    assert!(again.iter().all(|segment| segment.seq.before(sent[1].seq)), "only the first is found missing");
+    // When there is a place, it counts.
+    conn.ack = sent[1].seq;
+    conn.sack(&mut world, &late);
+    world.pass(Duration::from_millis(5));
+    let again: Vec<Seq> = world.segments().iter().map(|segment| segment.seq).collect();
+    assert_eq!(again, [sent[1].seq, sent[2].seq, sent[3].seq]);
+}

@@ -136,7 +136,8 @@ impl SendQueue {
     }
 
     /// Notes what SACK blocks report within `una..nxt`; gives the latest-sent of what is new. What lies outside says nothing: it repeats
-    /// what was acknowledged (RFC 2883), or lies.
+    /// what was acknowledged (RFC 2883), or lies. What cannot be remembered says nothing either: the same block would be news each time,
+    /// and a guest that knows it could have all chunks walked over for every frame.
     pub(crate) fn mark_sacked(
         &mut self,
         blocks: &[Option<(Seq, Seq)>; MAX_SACK_BLOCKS],
@@ -146,7 +147,7 @@ impl SendQueue {
         let Self { chunks, reported, .. } = self;
         let mut newest = None;
         for &(start, end) in blocks.iter().flatten() {
-            if !start.before(end) || start.before(una) || end.after(nxt) {
+            if !start.before(end) || start.before(una) || end.after(nxt) || !reported.takes(start, end) {
                 continue;
             }
             // Only what is new counts: a chunk of which a part is sent again was sent later than the part that had arrived.

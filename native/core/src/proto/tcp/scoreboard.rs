@@ -24,6 +24,15 @@ impl Scoreboard {
         }
     }
 
+    /// Whether [`Scoreboard::add`] finds a place for `start..end`.
+    pub(crate) fn takes(&self, start: Seq, end: Seq) -> bool {
+        if self.ranges.len() < MAX_SACK_RANGES {
+            return true;
+        }
+        let at = self.ranges.partition_point(|range| range.1.before(start));
+        self.ranges.get(at).is_some_and(|range| !range.0.after(end))
+    }
+
     /// Adds `start..end`. Where there are too many ranges it is forgotten: its bytes are sent once more than they had to be.
     pub(crate) fn add(&mut self, start: Seq, end: Seq) {
         let from = self.ranges.partition_point(|range| range.1.before(start));
@@ -121,6 +130,8 @@ mod tests {
             board.add(Seq(n * 10), Seq(n * 10 + 5));
         }
         assert_eq!(board.ranges.len(), MAX_SACK_RANGES);
+        assert!(!board.takes(Seq(20_000), Seq(30_000)) && !board.takes(Seq(6), Seq(9)));
+        assert!(board.takes(Seq(2555), Seq(9000)) && board.takes(Seq(5), Seq(9)) && board.takes(Seq(7), Seq(10)));
         board.acknowledge(Seq(200_000));
         assert!(board.is_empty() && board.ranges.capacity() <= KEPT);
     }
