@@ -29,7 +29,7 @@ pub struct Ready {
     pub writable: bool,
     pub error: bool,
     pub hang_up: bool,
-    /// The far end has finished sending, or worse.
+    /// The far end has finished sending, or worse; or it has sent urgent data, where reads stop as well though more lies behind.
     pub ended: bool,
 }
 
@@ -56,7 +56,11 @@ impl Poller {
         let flags = match interest {
             Interest::Read => EpollFlags::EPOLLIN,
             Interest::Edges => {
-                EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET
+                EpollFlags::EPOLLIN
+                    | EpollFlags::EPOLLPRI
+                    | EpollFlags::EPOLLOUT
+                    | EpollFlags::EPOLLRDHUP
+                    | EpollFlags::EPOLLET
             }
         };
         Ok(self.epoll.add(fd, EpollEvent::new(flags, token))?)
@@ -98,7 +102,9 @@ impl Poller {
                 writable: flags.contains(EpollFlags::EPOLLOUT),
                 error: flags.contains(EpollFlags::EPOLLERR),
                 hang_up: flags.contains(EpollFlags::EPOLLHUP),
-                ended: flags.intersects(EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR),
+                ended: flags.intersects(
+                    EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR | EpollFlags::EPOLLPRI,
+                ),
             }
         }));
         Ok(())
@@ -165,6 +171,27 @@ impl Waker {
 mod tests {
     use super::*;
     use std::time::Instant;
+
+    /// A read stops before urgent data, though more lies behind it: whoever takes a short read for an emptied socket must be told.
+    #[test]
+    fn urgent_data_is_announced_and_stays_in_line() {
+        use nix::sys::socket::{MsgFlags, send};
+        let listener = crate::stream::listen_on("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+        let address = crate::stream::local_address(listener.as_fd()).unwrap();
+        let far = std::net::TcpStream::connect(address).unwrap();
+        let (near, _) = crate::stream::accept(listener.as_fd()).unwrap();
+        let mut poller = Poller::new().unwrap();
+        poller.add(near.as_fd(), 1, Interest::Edges).unwrap();
+        for (data, flags) in [("aaa", MsgFlags::empty()), ("b", MsgFlags::MSG_OOB), ("ccc", MsgFlags::empty())] {
+            send(far.as_raw_fd(), data.as_bytes(), flags).unwrap();
+        }
+        let mut ready = Vec::new();
+        poller.wait(Some(Duration::from_secs(5)), &mut ready).unwrap();
+        assert!(ready[0].readable && ready[0].ended, "{ready:?}");
+        let mut bytes = [0; 100];
+        let mut read = || crate::stream::read(near.as_fd(), &mut bytes).map(|len| bytes[..len].to_vec());
+        assert_eq!((read().unwrap(), read().unwrap()), (b"aaa".to_vec(), b"bccc".to_vec()));
+    }
 
     #[test]
     fn limits_are_kept_to_a_fraction_of_a_millisecond() {
