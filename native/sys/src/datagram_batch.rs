@@ -247,8 +247,8 @@ impl ReceiveRing {
                     message.segment = size.and_then(|size| u16::try_from(size).ok()).filter(|&size| size > 0);
                 }
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                    // `ipi_addr`: the destination of the packet.
-                    let octets: Option<[u8; 4]> = value.get(8..12).and_then(|bytes| bytes.try_into().ok());
+                    // `ipi_spec_dst`: the destination of the packet, or of a broadcast the address that answers it.
+                    let octets: Option<[u8; 4]> = value.get(4..8).and_then(|bytes| bytes.try_into().ok());
                     message.local = octets.map(|octets| IpAddr::V4(Ipv4Addr::from(octets)));
                 }
                 (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
@@ -319,6 +319,24 @@ mod tests {
         let mut ring = ReceiveRing::default();
         assert_eq!(ring.receive(to.as_fd(), RECEIVE_BATCH).unwrap(), 1);
         assert_eq!(received(&ring, 1), [(data, Some(1200))]);
+    }
+
+    /// Whoever broadcasts to find a server gets its answer from an address that one can answer from.
+    #[test]
+    fn a_broadcast_was_for_the_address_of_ours_that_answers_it() {
+        let (server, client) = pair("0.0.0.0:0");
+        crate::datagram::tell_local_address(server.as_fd()).unwrap();
+        client.set_broadcast(true).unwrap();
+        let port = server.local_addr().unwrap().port();
+        client.send_to(b"anybody?", ("127.255.255.255", port)).unwrap();
+        let mut ring = ReceiveRing::default();
+        assert_eq!(ring.receive(server.as_fd(), 1).unwrap(), 1);
+        let asked = ring.message(0).unwrap();
+        assert_eq!(asked.local, Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        let answer = Outgoing { to: asked.from, from: asked.local, data: b"me", segment: None };
+        assert_eq!(send_many(server.as_fd(), &[answer]).unwrap(), 1);
+        let mut bytes = [0; 10];
+        assert_eq!(client.recv_from(&mut bytes).unwrap(), (2, SocketAddr::from((Ipv4Addr::LOCALHOST, port))));
     }
 
     #[test]
