@@ -131,13 +131,11 @@ pub trait Uplink {
     fn tcp_receive(&mut self, flow: FlowId, buffer: &mut [u8]) -> Result<Received, UplinkError>;
 
     /// Reads into several buffers, one filled after the other: the fewer calls, the fewer acknowledgements the host's kernel makes of
-    /// them. The count is that of all bytes.
+    /// them. The count is that of all bytes; less than there is room for means that nothing is left.
     ///
     /// # Errors
     /// The connection is lost.
-    fn tcp_receive_many(&mut self, flow: FlowId, buffers: &mut [IoSliceMut<'_>]) -> Result<Received, UplinkError> {
-        buffers.first_mut().map_or(Ok(Received::Empty), |first| self.tcp_receive(flow, first))
-    }
+    fn tcp_receive_many(&mut self, flow: FlowId, buffers: &mut [IoSliceMut<'_>]) -> Result<Received, UplinkError>;
 
     /// No more bytes will be sent (FIN).
     fn tcp_shutdown(&mut self, flow: FlowId);

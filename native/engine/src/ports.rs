@@ -195,6 +195,8 @@ impl Uplink for Ports {
     }
 
     fn tcp_send_many(&mut self, flow: FlowId, pieces: &[IoSlice<'_>]) -> Result<usize, UplinkError> {
+        let len: usize = pieces.iter().map(|piece| piece.len()).sum();
+        self.moved = self.moved.wrapping_add(len as u64);
         match self.streams.get(flow) {
             Some(stream) => stream.send_many(pieces),
             None => Err(UplinkError::Other),
@@ -243,6 +245,7 @@ impl Uplink for Ports {
         data: &[u8],
         segment: Option<u16>,
     ) -> Result<(), UplinkError> {
+        self.moved = self.moved.wrapping_add(data.len() as u64);
         let joinable = self.datagrams.get(binding).ok_or(UplinkError::Other)?.joinable;
         if segment.is_none() && data.len() <= LARGEST_GATHERED {
             if !self.outbox.add(binding, to, data, joinable) {

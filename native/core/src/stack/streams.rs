@@ -67,6 +67,8 @@ impl Stack {
     pub(super) fn hand_over<I: Io>(&mut self, io: &mut I, now: Instant, gather: &mut Gather<'_>) {
         if let Some(flow) = gather.flow() {
             self.with_tcp(io, flow, now, |tcp, cx| tcp.hand_over(cx, gather));
+            // Of a flow that is gone nothing may be left for the next one.
+            gather.take();
         }
     }
 
