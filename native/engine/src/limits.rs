@@ -33,6 +33,10 @@ pub(crate) const SPIN_EVENTS: usize = 3;
 /// Bytes moved in one turn above which it is a bulk transfer's.
 pub(crate) const SPIN_BYTES: u64 = 16 << 10;
 
+/// So long before a frame is to leave a bad link the loop stops sleeping: a sleeper wakes late by this much, and a delay of a millisecond
+/// is promised to a twentieth.
+pub(crate) const FAULT_LEAD: Duration = Duration::from_micros(100);
+
 /// Events that wait for the owner; more are counted as lost.
 pub(crate) const MAX_EVENTS: usize = 8192;
 /// DNS questions that wait for their answer; the next is dropped, as a busy server does.

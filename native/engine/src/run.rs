@@ -8,7 +8,7 @@ use crate::error::EngineError;
 use crate::events::{EventKind, EventQueue};
 use crate::handle::Mailbox;
 use crate::handoff::{Launcher, bind_handoff};
-use crate::limits::{ENDPOINT_SHARE, SPIN, SPIN_CROWDED, SWEEP, TAP_BUDGET};
+use crate::limits::{ENDPOINT_SHARE, FAULT_LEAD, SPIN, SPIN_CROWDED, SWEEP, TAP_BUDGET};
 use crate::ports::{DnsStreamId, LauncherId, ListenerId, Ports, Source};
 use crate::publish::{Listener, reserve};
 use crate::spin::Spin;
@@ -184,7 +184,7 @@ impl Loop {
         let mut limit = self.stack.next_timeout().map(|at| at.since(now));
         let mut at_most = |wait: Duration| limit = Some(limit.map_or(wait, |limit| limit.min(wait)));
         if let Some(at) = self.next_release() {
-            at_most(at.since(now));
+            at_most(at.since(now).saturating_sub(FAULT_LEAD));
         }
         let waiting_for_tickets = self.launchers.len() > self.endpoints.len();
         if !self.ports.dns.is_idle() || waiting_for_tickets {
