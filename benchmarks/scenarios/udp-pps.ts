@@ -164,7 +164,7 @@ function judgements(series: readonly Series[]): Verdict[] {
 function charts(series: readonly Series[]) {
   return SENDERS.map((by) =>
     chartOf(series, {
-      ...{ title: `UDP delivered, 1200 B, ${by}, guest → host`, metric: GBPS, better: 'more' },
+      ...{ title: `UDP, 1200 B, ${by}, guest → host`, metric: GBPS, better: 'more' },
       variant: variant('guest → host', 1200, by),
     }),
   );
