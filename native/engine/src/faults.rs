@@ -143,7 +143,7 @@ impl Loop {
     pub(crate) fn take_through_faults(&mut self, endpoint: EndpointId, has_header: bool) {
         let Some(link) = self.faults_from_guests.get_mut(endpoint) else { return };
         let Some(bytes) = self.batch.frames().next() else { return };
-        let (vnet, frame) = match described(has_header, bytes) {
+        let (vnet, frame) = match Vnet::split(has_header, bytes) {
             Ok(parts) => parts,
             Err(reason) => return self.stack.count_drop(reason),
         };
@@ -222,9 +222,4 @@ fn add(counts: &mut Counts, link: &mut BadLink) {
     let more = link.take_counts();
     counts.lost += more.lost;
     counts.refused += more.refused;
-}
-
-/// A frame from a TAP, split from what describes it.
-fn described(has_header: bool, bytes: &[u8]) -> Result<(Vnet, &[u8]), DropReason> {
-    if has_header { Vnet::parse(bytes) } else { Ok((Vnet::default(), bytes)) }
 }

@@ -34,8 +34,7 @@ impl Stack {
     ) {
         let mut gather = Gather::default();
         for bytes in frames {
-            let parsed = if has_header { Vnet::parse(bytes) } else { Ok((Vnet::default(), bytes)) };
-            match parsed {
+            match Vnet::split(has_header, bytes) {
                 Ok((vnet, frame)) => self.on_frame_of_batch(io, from, &vnet, frame, now, &mut gather),
                 Err(reason) => self.drops.count(reason),
             }

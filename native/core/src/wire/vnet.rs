@@ -85,6 +85,14 @@ impl Vnet {
         Ok((Self { checksum, gso, header_len: word(2) }, frame))
     }
 
+    /// The same for what any device gives: without a header nothing is said of the frame.
+    ///
+    /// # Errors
+    /// As [`Vnet::parse`].
+    pub fn split(has_header: bool, bytes: &[u8]) -> Parsed<(Self, &[u8])> {
+        if has_header { Self::parse(bytes) } else { Ok((Self::default(), bytes)) }
+    }
+
     #[must_use]
     pub fn emit(&self) -> [u8; LEN] {
         let mut out = [0; LEN];
