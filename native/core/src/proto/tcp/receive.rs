@@ -6,6 +6,7 @@ use super::{Segment, State, TcpFlow};
 use crate::drop::DropReason;
 use crate::proto::{Context, Io};
 use crate::wire::tcp::Flags;
+use std::io::IoSlice;
 
 impl TcpFlow {
     /// Payload and FIN of an acceptable segment.
@@ -29,24 +30,8 @@ impl TcpFlow {
         let fresh = segment.payload.get(skip..).unwrap_or(&[]);
         let room = self.inbox.edge().distance_from(self.inbox.next) as usize;
         let fresh = &fresh[..fresh.len().min(room)];
-        if !fresh.is_empty() {
-            let mut rest = fresh;
-            if self.inbox.is_drained() && self.socket.writable {
-                let taken = self.push(cx, fresh);
-                self.inbox.passed(taken);
-                rest = &fresh[taken..];
-            }
-            if !rest.is_empty() {
-                if cx.pool.is_full() {
-                    // Not acknowledged, so the guest sends it again.
-                    cx.drops.count(DropReason::TcpMemory);
-                    return;
-                }
-                self.inbox.keep_ready(rest, cx.pool);
-            }
-            if self.inbox.has_gap() {
-                self.inbox.join_pieces(cx.pool);
-            }
+        if !fresh.is_empty() && self.take_in(cx, &[IoSlice::new(fresh)], fresh.len()) && self.inbox.has_gap() {
+            self.inbox.join_pieces(cx.pool);
         }
     }
 
@@ -58,17 +43,23 @@ impl TcpFlow {
         let (slices, bytes) = gather.take();
         // Counted when they were gathered; from here on each is counted by whoever takes it.
         self.inbox.next = self.inbox.next.add(len32(bytes).wrapping_neg());
-        let mut taken = match cx.io.tcp_send_many(self.id, slices) {
-            Ok(taken) => {
-                self.socket.writable = taken == bytes;
-                taken
+        self.take_in(cx, slices, bytes);
+    }
+
+    /// The next bytes in order, `bytes` of them: to the socket, in one call, and what it does not take into the inbox. False when there
+    /// was no memory for all of them: the rest is not acknowledged, so the guest sends it again.
+    fn take_in<I: Io>(&mut self, cx: &mut Context<'_, I>, slices: &[IoSlice<'_>], bytes: usize) -> bool {
+        let mut taken = 0;
+        if self.inbox.is_drained() && self.socket.writable {
+            match cx.io.tcp_send_many(self.id, slices) {
+                Ok(sent) => {
+                    self.socket.writable = sent == bytes;
+                    taken = sent;
+                }
+                Err(_) => self.host_broke(),
             }
-            Err(_) => {
-                self.host_broke();
-                0
-            }
-        };
-        self.inbox.passed(taken);
+            self.inbox.passed(taken);
+        }
         for slice in slices {
             let skip = taken.min(slice.len());
             taken -= skip;
@@ -76,12 +67,12 @@ impl TcpFlow {
                 continue;
             }
             if cx.pool.is_full() {
-                // Not acknowledged, so the guest sends it again.
                 cx.drops.count(DropReason::TcpMemory);
-                return;
+                return false;
             }
             self.inbox.keep_ready(&slice[skip..], cx.pool);
         }
+        true
     }
 
     fn keep_out_of_order<I: Io>(&mut self, cx: &mut Context<'_, I>, segment: &Segment<'_>) {
@@ -90,20 +81,6 @@ impl TcpFlow {
             cx.drops.count(DropReason::TcpMemory);
         } else if !self.inbox.keep_piece(segment.tcp.seq, segment.payload, cx.pool) {
             cx.drops.count(DropReason::TcpReorderLimit);
-        }
-    }
-
-    /// Gives bytes to the socket; says how many it took.
-    fn push<I: Io>(&mut self, cx: &mut Context<'_, I>, data: &[u8]) -> usize {
-        match cx.io.tcp_send(self.id, data) {
-            Ok(taken) => {
-                self.socket.writable = taken == data.len();
-                taken
-            }
-            Err(_) => {
-                self.host_broke();
-                0
-            }
         }
     }
 
