@@ -85,13 +85,11 @@ impl Network {
     }
 }
 
-/// Frames and bytes of one endpoint, both directions as the guest sees them.
+/// Frames and bytes that a guest has sent. What it got is counted where it is written: by its device.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EndpointStats {
     pub tx_frames: u64,
     pub tx_bytes: u64,
-    pub rx_frames: u64,
-    pub rx_bytes: u64,
     pub flows: u32,
 }
 
