@@ -1,5 +1,6 @@
 //! Frames as a guest would write them, complete with checksums, and what a frame to a guest says.
 
+use crate::switch::{EndpointConfig, HostAccess, NetworkId};
 use crate::wire::arp::{Arp, Operation};
 use crate::wire::ethernet::{ETHERTYPE_ARP, ETHERTYPE_IPV4, Ethernet, Mac};
 use crate::wire::icmpv4::{ECHO_REQUEST, Icmpv4};
@@ -15,6 +16,24 @@ pub struct Wiring {
     pub guest_mac: Mac,
     /// The MAC that frames are sent to.
     pub next_hop: Mac,
+}
+
+impl Wiring {
+    /// Guest `n` of [`network`](super::network), who sends to its gateway.
+    #[must_use]
+    pub fn of_guest(n: u8) -> Self {
+        Self {
+            guest: Ipv4Addr::new(172, 17, 0, n),
+            guest_mac: Mac([2, 0x42, 0xac, 0x11, 0, n]),
+            next_hop: super::GATEWAY_MAC,
+        }
+    }
+
+    /// What its endpoint is made with.
+    #[must_use]
+    pub fn endpoint(&self, network: NetworkId, mtu: u16, host_access: HostAccess) -> EndpointConfig {
+        EndpointConfig { network, address: self.guest, mac: self.guest_mac, mtu, host_access }
+    }
 }
 
 /// A TCP segment as a test writes it.

@@ -2,11 +2,11 @@
 //! and when the guests are gone nothing may be left.
 
 use super::frames::{TestSegment, Wiring, parse_ipv4, parse_tcp};
-use super::{Frame, OFFLOAD, Script, TestIo, VirtualClock};
+use super::{Frame, GATEWAY, GATEWAY_MAC, OFFLOAD, Script, TestIo, VirtualClock};
 use crate::device::{Capabilities, Device};
 use crate::flow::BindingId;
 use crate::stack::{Stack, StackConfig};
-use crate::switch::{EndpointConfig, EndpointId, HostAccess, NetworkConfig};
+use crate::switch::{EndpointId, HostAccess};
 use crate::uplink::UplinkError;
 use crate::wire::ethernet::Mac;
 use crate::wire::ipv4::PROTOCOL_UDP;
@@ -16,8 +16,6 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 const MTU: u16 = 1500;
-const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 17, 0, 1);
-const GATEWAY_MAC: Mac = Mac([2, 0x42, 0xac, 0x11, 0, 1]);
 const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 7), 80);
 const FLOWS: usize = 20;
 /// Far above what twenty flows may hold.
@@ -54,20 +52,11 @@ impl Hostile {
     fn new(kind: u8) -> Self {
         let mut stack =
             Stack::new(&StackConfig { secret: [kind; 32], max_flows: FLOWS, max_flows_per_endpoint: FLOWS });
-        let network = stack.add_network(NetworkConfig {
-            subnet: Ipv4Addr::new(172, 17, 0, 0),
-            prefix: 16,
-            gateway: GATEWAY,
-            gateway_mac: GATEWAY_MAC,
-            mtu: MTU,
-        });
+        let network = stack.add_network(super::network(MTU));
         let guests = [2, 3].map(|n| {
-            let guest = Ipv4Addr::new(172, 17, 0, n);
-            let guest_mac = Mac([2, 0x42, 0xac, 0x11, 0, n]);
-            let config =
-                EndpointConfig { network, address: guest, mac: guest_mac, mtu: MTU, host_access: HostAccess::All };
-            let id = stack.add_endpoint(config).expect("the address is free");
-            (id, Wiring { guest, guest_mac, next_hop: GATEWAY_MAC })
+            let wiring = Wiring::of_guest(n);
+            let id = stack.add_endpoint(wiring.endpoint(network, MTU, HostAccess::All)).expect("the address is free");
+            (id, wiring)
         });
         let mut io = TestIo::default();
         for (n, (id, _)) in guests.iter().enumerate() {

@@ -31,11 +31,22 @@ pub use uplink::{FakeDatagramSocket, FakeStream, FakeUplink, Query, SentDatagram
 
 use crate::device::{Capabilities, Device};
 use crate::flow::{BindingId, FlowId};
-use crate::switch::EndpointId;
+use crate::switch::{EndpointId, NetworkConfig};
 use crate::uplink::{Close, DatagramKind, DatagramPeer, Received, Started, Target, Uplink, UplinkError};
+use crate::wire::ethernet::Mac;
 use crate::wire::vnet::Vnet;
 use std::io::{IoSlice, IoSliceMut};
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 17, 0, 1);
+pub const GATEWAY_MAC: Mac = Mac([2, 0x42, 0xac, 0x11, 0, 1]);
+
+/// The network that tests put their guests on: 172.17.0.0/16.
+#[must_use]
+pub fn network(mtu: u16) -> NetworkConfig {
+    let subnet = Ipv4Addr::new(172, 17, 0, 0);
+    NetworkConfig { subnet, prefix: 16, gateway: GATEWAY, gateway_mac: GATEWAY_MAC, mtu }
+}
 
 /// Guests' side and host's side in one value, as [`crate::Stack`] takes them.
 #[derive(Debug, Default)]

@@ -7,14 +7,12 @@ use super::{OFFLOAD, Script, TestIo, VirtualClock};
 use crate::device::Capabilities;
 use crate::flow::FlowId;
 use crate::stack::{Stack, StackConfig};
-use crate::switch::{EndpointConfig, EndpointId, HostAccess, NetworkConfig};
-use crate::wire::ethernet::Mac;
+use crate::switch::{EndpointId, HostAccess};
 use crate::wire::tcp::{Flags, Options, Seq};
 use crate::wire::vnet::{Checksum, Vnet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-const GATEWAY_MAC: Mac = Mac([2, 0x42, 0xac, 0x11, 0, 1]);
 const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 7), 80);
 const PORT: u16 = 40_000;
 const SCALE: u8 = 7;
@@ -78,27 +76,9 @@ impl Model {
         let kind = script.byte();
         let mut stack =
             Stack::new(&StackConfig { secret: [script.byte(); 32], max_flows: 4, max_flows_per_endpoint: 4 });
-        let network = stack.add_network(NetworkConfig {
-            subnet: Ipv4Addr::new(172, 17, 0, 0),
-            prefix: 16,
-            gateway: Ipv4Addr::new(172, 17, 0, 1),
-            gateway_mac: GATEWAY_MAC,
-            mtu: 1500,
-        });
-        let wiring = Wiring {
-            guest: Ipv4Addr::new(172, 17, 0, 2),
-            guest_mac: Mac([2, 0x42, 0xac, 0x11, 0, 2]),
-            next_hop: GATEWAY_MAC,
-        };
-        let guest = stack
-            .add_endpoint(EndpointConfig {
-                network,
-                address: wiring.guest,
-                mac: wiring.guest_mac,
-                mtu: 1500,
-                host_access: HostAccess::None,
-            })
-            .expect("the address is free");
+        let network = stack.add_network(super::network(1500));
+        let wiring = Wiring::of_guest(2);
+        let guest = stack.add_endpoint(wiring.endpoint(network, 1500, HostAccess::None)).expect("the address is free");
         let mut io = TestIo::default();
         io.device.set_default_capabilities(if kind & 1 == 0 { OFFLOAD } else { Capabilities::default() });
         // Near to the end of the numbers in half of the runs.

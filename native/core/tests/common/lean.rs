@@ -2,22 +2,20 @@
 //! two numbers.
 
 use std::io::IoSliceMut;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::SocketAddrV4;
 use std::time::Duration;
 use unet_core::switch::HostAccess;
 use unet_core::testing::OFFLOAD;
 use unet_core::testing::frames::{TestSegment, Wiring};
+use unet_core::testing::network;
 use unet_core::time::Instant;
 use unet_core::uplink::{Close, DatagramKind, DatagramPeer, Readiness, Received, Started, Target, UplinkError};
-use unet_core::wire::ethernet::Mac;
 use unet_core::wire::tcp::{Flags, Options, Seq};
 use unet_core::wire::vnet::Vnet;
-use unet_core::{
-    BindingId, Capabilities, Device, EndpointConfig, EndpointId, FlowId, NetworkConfig, Stack, StackConfig, Uplink,
-};
+use unet_core::{BindingId, Capabilities, Device, EndpointId, FlowId, Stack, StackConfig, Uplink};
 
+use super::SERVER;
 use super::world::partial_tcp;
-use super::{GATEWAY, GATEWAY_MAC, SERVER};
 
 const TCP: usize = 34;
 
@@ -129,27 +127,9 @@ impl Lean {
     pub fn new(max_flows: usize) -> Self {
         let config = StackConfig { secret: [7; 32], max_flows, max_flows_per_endpoint: max_flows };
         let mut stack = Stack::new(&config);
-        let network = stack.add_network(NetworkConfig {
-            subnet: Ipv4Addr::new(172, 17, 0, 0),
-            prefix: 16,
-            gateway: GATEWAY,
-            gateway_mac: GATEWAY_MAC,
-            mtu: 1500,
-        });
-        let wiring = Wiring {
-            guest: Ipv4Addr::new(172, 17, 0, 2),
-            guest_mac: Mac([2, 0x42, 0xac, 0x11, 0, 2]),
-            next_hop: GATEWAY_MAC,
-        };
-        let guest = stack
-            .add_endpoint(EndpointConfig {
-                network,
-                address: wiring.guest,
-                mac: wiring.guest_mac,
-                mtu: 1500,
-                host_access: HostAccess::None,
-            })
-            .expect("the address is free");
+        let network = stack.add_network(network(1500));
+        let wiring = Wiring::of_guest(2);
+        let guest = stack.add_endpoint(wiring.endpoint(network, 1500, HostAccess::None)).expect("the address is free");
         let segment = |flags, options: &[u8], payload: &[u8]| {
             wiring.tcp(&TestSegment {
                 from_port: 0,

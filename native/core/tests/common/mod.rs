@@ -13,11 +13,10 @@ pub use conn::Conn;
 pub use pair::{Link, Pair};
 pub use world::World;
 
-use std::net::{Ipv4Addr, SocketAddrV4};
-use unet_core::wire::ethernet::Mac;
+pub use unet_core::testing::{GATEWAY, GATEWAY_MAC};
 
-pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 17, 0, 1);
-pub const GATEWAY_MAC: Mac = Mac([2, 0x42, 0xac, 0x11, 0, 1]);
+use std::net::{Ipv4Addr, SocketAddrV4};
+
 pub const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 7), 80);
 pub const MTU: u16 = 1500;
 

@@ -1,15 +1,13 @@
 //! A stack with its doubles, one network and its guests, driven by hand.
 
-use super::{GATEWAY, GATEWAY_MAC, MTU, oracle};
-use std::net::Ipv4Addr;
+use super::{MTU, oracle};
 use std::time::Duration;
 use unet_core::switch::HostAccess;
 use unet_core::testing::frames::{SeenSegment, Wiring, parse_tcp};
-use unet_core::testing::{Frame, TestIo, VirtualClock};
+use unet_core::testing::{Frame, TestIo, VirtualClock, network};
 use unet_core::time::Instant;
-use unet_core::wire::ethernet::Mac;
 use unet_core::wire::vnet::{Checksum, Vnet};
-use unet_core::{Capabilities, DropReason, EndpointConfig, EndpointId, NetworkConfig, NetworkId, Stack, StackConfig};
+use unet_core::{Capabilities, DropReason, EndpointId, NetworkId, Stack, StackConfig};
 
 pub struct World {
     pub stack: Stack,
@@ -56,13 +54,7 @@ impl World {
         mtu: u16,
     ) -> Self {
         let mut stack = Stack::new(limits);
-        let network = stack.add_network(NetworkConfig {
-            subnet: Ipv4Addr::new(172, 17, 0, 0),
-            prefix: 16,
-            gateway: GATEWAY,
-            gateway_mac: GATEWAY_MAC,
-            mtu,
-        });
+        let network = stack.add_network(network(mtu));
         let mut io = TestIo::default();
         io.device.set_default_capabilities(capabilities);
         let mut world = Self { stack, io, clock, network, guests: Vec::new(), host_access, mtu };
@@ -72,21 +64,9 @@ impl World {
 
     pub fn add_guest(&mut self) -> EndpointId {
         let n = u8::try_from(self.guests.len() + 2).unwrap();
-        let wiring = Wiring {
-            guest: Ipv4Addr::new(172, 17, 0, n),
-            guest_mac: Mac([2, 0x42, 0xac, 0x11, 0, n]),
-            next_hop: GATEWAY_MAC,
-        };
-        let id = self
-            .stack
-            .add_endpoint(EndpointConfig {
-                network: self.network,
-                address: wiring.guest,
-                mac: wiring.guest_mac,
-                mtu: self.mtu,
-                host_access: self.host_access.clone(),
-            })
-            .expect("the address is free");
+        let wiring = Wiring::of_guest(n);
+        let config = wiring.endpoint(self.network, self.mtu, self.host_access.clone());
+        let id = self.stack.add_endpoint(config).expect("the address is free");
         self.guests.push((id, wiring));
         id
     }
