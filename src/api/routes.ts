@@ -16,6 +16,12 @@ export const routes = {
   daemonStop: `${base}/daemon/stop`,
   containers: `${base}/containers`,
   container: (ref: string) => `${base}/containers/${segment(ref)}`,
+  containerStart: (ref: string) => `${base}/containers/${segment(ref)}/start`,
+  containerRename: (ref: string) => `${base}/containers/${segment(ref)}/rename`,
+  containerInspect: (ref: string) => `${base}/containers/${segment(ref)}/inspect`,
+  containerDns: (ref: string) => `${base}/containers/${segment(ref)}/dns`,
+  containerLink: (ref: string, alias: string) => `${base}/containers/${segment(ref)}/links/${segment(alias)}`,
+  dns: `${base}/dns`,
   containerStop: (ref: string) => `${base}/containers/${segment(ref)}/stop`,
   containerWait: (ref: string) => `${base}/containers/${segment(ref)}/wait`,
   containerLogs: (ref: string) => `${base}/containers/${segment(ref)}/logs`,
@@ -23,7 +29,9 @@ export const routes = {
   faultsBetween: (ref: string, peer: string) => `${base}/containers/${segment(ref)}/faults/${segment(peer)}`,
 } as const;
 
-/** `:ref` and `:peer` stay as they are: they are the patterns that the server registers. */
+/** What the server registers stays as it is. */
+const PATTERNS: readonly string[] = [':ref', ':peer', ':alias'];
+
 function segment(ref: string): string {
-  return ref === ':ref' || ref === ':peer' ? ref : encodeURIComponent(ref);
+  return PATTERNS.includes(ref) ? ref : encodeURIComponent(ref);
 }

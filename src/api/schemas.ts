@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { isConfigWord } from '../model/config-word.js';
 import { MAX_DELAY_US, MAX_RATE_BITS } from '../model/fault-spec.js';
 import { MAX_HOST_ACCESS_PORTS } from '../model/host-access.js';
 import { isHostname, MAX_MTU, MIN_MTU } from '../model/limits.js';
@@ -11,6 +12,12 @@ const MAX_ARGUMENTS = 65_536;
 const MAX_PORTS = 8192;
 const MAX_ENV = 4096;
 const MAX_PATH = 4096;
+/** Lines of one kind in a container's files: more is no configuration any more. */
+const MAX_LINES = 1024;
+/** An hour, as for a stop. */
+const MAX_LINK_WAIT_SECONDS = 3600;
+/** What a DNS name may hold. */
+const MAX_DNS_NAME = 253;
 /** An hour: longer than anybody waits at a terminal. */
 export const MAX_STOP_SECONDS = 3600;
 
@@ -48,6 +55,22 @@ const portRequest = v.strictObject({
   protocol: v.picklist(['tcp', 'udp', 'sctp']),
 });
 
+const configWord = (max: number) =>
+  v.pipe(text(max), v.check(isConfigWord, 'must be one word, without spaces, control and comment characters'));
+const lines = <T extends v.GenericSchema>(line: T) => v.pipe(v.array(line), v.maxLength(MAX_LINES));
+
+/** `--link TARGET:ALIAS`, the target as it was typed. */
+const linkRequest = v.strictObject({ target: configWord(256), alias: configWord(MAX_DNS_NAME) });
+
+const exposedPort = v.strictObject({ port: port(1), protocol: v.pipe(v.string(), v.regex(/^[a-z0-9]{1,16}$/)) });
+
+/** Null: the daemon's, else the host's; a list, an empty one too, replaces it whole. */
+const dnsSchema = v.strictObject({
+  servers: v.nullable(lines(v.pipe(v.string(), v.ip()))),
+  search: v.nullable(lines(configWord(MAX_DNS_NAME))),
+  options: v.nullable(lines(configWord(256))),
+});
+
 export const createContainerSchema = v.strictObject({
   name: v.nullable(text(256)),
   argv: v.pipe(
@@ -78,8 +101,33 @@ export const createContainerSchema = v.strictObject({
   }),
   offload: v.boolean(),
   faults: v.nullable(faultsSchema),
+  links: v.optional(lines(linkRequest), []),
+  /** Which variables tell of the links: of today, of Docker 1.0 to 1.5, or none. */
+  linkEnv: v.optional(v.picklist(['modern', 'legacy', 'none']), 'modern'),
+  /** How long a start waits for a linked container's first listener where no port is declared. */
+  linkWaitSeconds: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_LINK_WAIT_SECONDS)), 5),
+  exposed: v.optional(v.pipe(v.array(exposedPort), v.maxLength(MAX_PORTS)), []),
+  /** Whether ports on which it is seen listening count as exposed where none is declared; false: `--expose none`. */
+  exposeSeen: v.optional(v.boolean(), true),
+  /** Lines of /etc/hosts; `host-gateway` stands for the gateway's address. */
+  extraHosts: v.optional(
+    lines(
+      v.strictObject({
+        name: configWord(MAX_DNS_NAME),
+        address: v.union([v.literal('host-gateway'), v.pipe(v.string(), v.ip())]),
+      }),
+    ),
+    [],
+  ),
+  dns: v.optional(dnsSchema, { servers: null, search: null, options: null }),
+  networkAliases: v.optional(lines(configWord(MAX_DNS_NAME)), []),
+  /** The command starts with next to nothing of its caller's environment. Kept for later starts. */
+  cleanEnv: v.optional(v.boolean(), false),
 });
-export type CreateContainer = v.InferOutput<typeof createContainerSchema>;
+/** As a client says it: what may be left out has a default. */
+export type CreateContainer = v.InferInput<typeof createContainerSchema>;
+/** As the daemon keeps it: every default in its place. */
+export type ContainerRequest = v.InferOutput<typeof createContainerSchema>;
 
 const flag = v.optional(
   v.pipe(
@@ -90,6 +138,9 @@ const flag = v.optional(
 );
 
 export const listQuerySchema = v.strictObject({ all: flag });
+/** `start=false`: only make it, as `unet create` does. */
+export const createQuerySchema = v.strictObject({ start: v.optional(v.picklist(['true', 'false']), 'true') });
+export const renameSchema = v.strictObject({ name: text(256) });
 export const removeQuerySchema = v.strictObject({ force: flag });
 export const waitQuerySchema = v.strictObject({
   until: v.picklist(['started', 'ended']),

@@ -1,10 +1,11 @@
 import type { ErrorCode } from '../model/errors.js';
+import type { ExposedPort } from '../model/exposed-port.js';
 import type { Faults } from '../model/fault-spec.js';
 import type { LaunchSpec } from '../model/launch-spec.js';
 import type { PublishedPort } from '../model/port-list.js';
 
 export type { FaultChange, FaultSpec, Faults } from '../model/fault-spec.js';
-export type { CreateContainer } from './schemas.js';
+export type { ContainerRequest, CreateContainer } from './schemas.js';
 
 /**
  * `created`: reserved, the command not started yet. `running`. `exited`: ended, and listed until it is removed.
@@ -16,6 +17,8 @@ export interface ContainerSummary {
   /** 64 hex digits. */
   readonly id: string;
   readonly name: string;
+  /** The name, then what it is called by links to it: `db`, `web/db`. */
+  readonly names: readonly string[];
   readonly command: readonly string[];
   readonly status: ContainerStatus;
   readonly createdAt: string;
@@ -33,6 +36,8 @@ export interface ContainerSummary {
   /** Bytes. */
   readonly mtu: number;
   readonly ports: readonly PublishedPort[];
+  /** Ports that links and `-P` know of: declared, or seen to be listened on where none is. */
+  readonly exposed: readonly ExposedPort[];
   readonly autoRemove: boolean;
   /** `vnet-gso-uso`, `vnet-gso`, `vnet` or `plain`: what the TAP could do. */
   readonly device: string | null;
@@ -43,6 +48,8 @@ export interface CreatedContainer {
   readonly id: string;
   readonly name: string;
   readonly launch: Omit<LaunchSpec, 'env'>;
+  /** Variables that tell of its links; what was given with `-e` overrides them. */
+  readonly linkEnv: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
 }
 

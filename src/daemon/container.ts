@@ -94,8 +94,9 @@ export class Container {
     return {
       id: record.id,
       name: record.name,
+      names: [record.name],
       command: record.request.argv,
-      status: record.phase === 'starting' ? 'created' : record.phase,
+      status: record.phase === 'starting' || record.phase === 'made' ? 'created' : record.phase,
       createdAt: record.createdAt,
       startedAt: record.startedAt,
       finishedAt: record.finishedAt,
@@ -107,6 +108,7 @@ export class Container {
       network: record.network.name,
       mtu: record.network.mtu,
       ports: record.published,
+      exposed: [],
       autoRemove: record.request.autoRemove,
       device: record.device,
     };

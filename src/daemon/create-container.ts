@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { CreateContainer, CreatedContainer } from '../api/types.js';
+import type { ContainerRequest, CreatedContainer } from '../api/types.js';
 import { renderHostname, renderHosts, renderResolvConf } from '../files/index.js';
 import { newContainerId, shortId } from '../model/container-id.js';
 import { generateContainerName, parseContainerName } from '../model/container-name.js';
@@ -29,7 +29,7 @@ const TX_QUEUE_LENGTH = 4096;
 export async function createContainer(
   house: House,
   ending: Ending,
-  request: CreateContainer,
+  request: ContainerRequest,
   creator: AbortSignal,
 ): Promise<CreatedContainer> {
   requireCarried(request.ports);
@@ -49,7 +49,7 @@ export async function createContainer(
     { container: container.id, name: container.name, address: record.lease?.address },
     'container created',
   );
-  return { id: container.id, name: container.name, launch: launchPart(house, record), warnings: [] };
+  return { id: container.id, name: container.name, launch: launchPart(house, record), linkEnv: {}, warnings: [] };
 }
 
 /** The engine's view of a container; also when it is announced again to a new engine. */
@@ -68,7 +68,7 @@ export function endpointSpec(record: ContainerRecord): EndpointSpec {
   };
 }
 
-function reserve(house: House, request: CreateContainer): Container {
+function reserve(house: House, request: ContainerRequest): Container {
   const { registry, network, idle } = house;
   const given = request.name === null ? null : parseContainerName(request.name);
   if (given !== null) registry.requireFree(given);
@@ -89,6 +89,7 @@ function reserve(house: House, request: CreateContainer): Container {
     published: [],
     faults: request.faults,
     faultsTo: {},
+    links: [],
     device: null,
     supervisor: null,
     pid: null,

@@ -15,10 +15,10 @@ export const recordSchema = v.strictObject({
   hostname: v.string(),
   ticket: v.string(),
   /**
-   * created: the ticket is out. starting: its launcher came, and "go" may have been said. running: the command was
+   * made: it has its name and its links, and waits for a start. created: the ticket is out. starting: its launcher came, and "go" may have been said. running: the command was
    * started. exited: it ended, everything but this record, the log and the name is given back.
    */
-  phase: v.picklist(['created', 'starting', 'running', 'exited']),
+  phase: v.picklist(['made', 'created', 'starting', 'running', 'exited']),
   network: v.strictObject({ name: v.string(), subnet: v.string(), mtu: v.number() }),
   lease: v.nullable(v.strictObject({ address: v.string(), mac: v.string() })),
   /** Search domains of its resolv.conf. */
@@ -35,6 +35,11 @@ export const recordSchema = v.strictObject({
   faults: v.optional(v.nullable(faultsSchema), null),
   /** What happens to frames from it to others, by their ids. */
   faultsTo: v.optional(v.record(v.string(), faultSchema), {}),
+  /** Its links to others, by their ids: who is made anew under an old name is somebody else. */
+  links: v.optional(
+    v.array(v.strictObject({ child: v.pipe(v.string(), v.check(isContainerId)), alias: v.string() })),
+    [],
+  ),
   device: v.nullable(v.string()),
   supervisor: v.nullable(v.strictObject({ pid: v.number(), startTime: v.string() })),
   pid: v.nullable(v.number()),

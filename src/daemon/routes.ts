@@ -4,7 +4,6 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type * as v from 'valibot';
 import { API_VERSION, NDJSON, routes } from '../api/routes.js';
 import {
-  type CreateContainer,
   createContainerSchema,
   daemonStopSchema,
   faultChangeSchema,
@@ -14,7 +13,7 @@ import {
   stopSchema,
   waitQuerySchema,
 } from '../api/schemas.js';
-import type { DaemonInfo, VersionInfo, WaitResult } from '../api/types.js';
+import type { ContainerRequest, DaemonInfo, VersionInfo, WaitResult } from '../api/types.js';
 import { UnetError } from '../model/errors.js';
 import type { FaultChange } from '../model/fault-spec.js';
 import type { Container } from './container.js';
@@ -72,7 +71,7 @@ export function addRoutes(app: FastifyInstance, { house, ending, version, facts,
   });
 
   app.post(routes.containers, { schema: { body: createContainerSchema } }, async (request, reply) => {
-    const created = await createContainer(house, ending, request.body as CreateContainer, whenConnectionEnds(request));
+    const created = await createContainer(house, ending, request.body as ContainerRequest, whenConnectionEnds(request));
     return reply.code(201).send(created);
   });
 

@@ -11,6 +11,7 @@ function container(overrides: Partial<ContainerSummary> = {}): ContainerSummary 
   return {
     id: 'aed84ee21bde'.padEnd(64, '0'),
     name: 'web',
+    names: [overrides.name ?? 'web'],
     command: ['sh', '-c', 'echo hello world'],
     status: 'running',
     createdAt: '2026-01-01T12:00:00Z',
@@ -24,6 +25,7 @@ function container(overrides: Partial<ContainerSummary> = {}): ContainerSummary 
     network: 'bridge',
     mtu: 1500,
     ports: [{ hostAddress: '0.0.0.0', hostPort: 8080, containerPort: 80, protocol: 'tcp' }],
+    exposed: [],
     autoRemove: false,
     device: 'vnet-gso',
     ...overrides,
