@@ -93,6 +93,10 @@ export class AddressPool {
     this.#used.delete(toNumber(octetsOf(address)));
   }
 
+  isUsed(address: string): boolean {
+    return this.#used.has(toNumber(octetsOf(address)));
+  }
+
   contains(address: string): boolean {
     const value = toNumber(octetsOf(address));
     return value >= this.subnet.first && value <= this.#broadcast;

@@ -6,15 +6,19 @@ import type { Container } from './container.js';
 export class Registry {
   readonly #byId = new Map<string, Container>();
   readonly #byName = new Map<string, Container>();
+  /** Counts what was added, deleted and renamed: an index over the containers is as old as the number it was built at. */
+  generation = 0;
 
   /** @throws UnetError CONFLICT when the name is taken */
   add(container: Container): void {
     this.requireFree(container.name);
     this.#byId.set(container.id, container);
     this.#byName.set(container.name, container);
+    this.generation++;
   }
 
   delete(container: Container): void {
+    this.generation++;
     this.#byId.delete(container.id);
     if (this.#byName.get(container.name) === container) this.#byName.delete(container.name);
   }
