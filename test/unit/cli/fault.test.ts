@@ -2,23 +2,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { main } from '../../../src/cli/index.js';
 import { parseFaults } from '../../../src/model/fault-spec.js';
 import { DaemonUnderTest } from '../../fixtures/daemon-under-test.js';
+import { forgetPrinted, printed } from '../../fixtures/printed.js';
 
-const printed = vi.hoisted(() => ({ out: '', err: '' }));
-vi.mock('node:fs', async (original) => {
-  const fs = await original<typeof import('node:fs')>();
-  const writeSync: typeof fs.writeSync = (fd: number, data: string | NodeJS.ArrayBufferView, offset?: unknown) => {
-    if (fd !== 1 && fd !== 2) return (fs.writeSync as (...args: unknown[]) => number)(fd, data, offset);
-    const text = Buffer.from(data as Uint8Array).subarray(Number(offset ?? 0));
-    printed[fd === 1 ? 'out' : 'err'] += text.toString();
-    return text.length;
-  };
-  return { ...fs, writeSync };
-});
+vi.mock('node:fs', async (original) => (await import('../../fixtures/printed.js')).keepingPrinted(await original()));
 
 let world: DaemonUnderTest;
 beforeEach(async () => {
-  printed.out = '';
-  printed.err = '';
+  forgetPrinted();
   world = await new DaemonUnderTest().start();
   await world.run({ name: 'web' });
   await world.run({ name: 'db' });

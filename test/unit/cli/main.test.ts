@@ -5,25 +5,15 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { main } from '../../../src/cli/index.js';
 import type { LaunchSpec } from '../../../src/model/launch-spec.js';
 import { createRequest, DaemonUnderTest } from '../../fixtures/daemon-under-test.js';
+import { forgetPrinted, printed } from '../../fixtures/printed.js';
 import { until } from '../../fixtures/until.js';
 
-const printed = vi.hoisted(() => ({ out: '', err: '' }));
-vi.mock('node:fs', async (original) => {
-  const fs = await original<typeof import('node:fs')>();
-  const writeSync: typeof fs.writeSync = (fd: number, data: string | NodeJS.ArrayBufferView, offset?: unknown) => {
-    if (fd !== 1 && fd !== 2) return (fs.writeSync as (...args: unknown[]) => number)(fd, data, offset);
-    const text = Buffer.from(data as Uint8Array).subarray(Number(offset ?? 0));
-    printed[fd === 1 ? 'out' : 'err'] += text.toString();
-    return text.length;
-  };
-  return { ...fs, writeSync };
-});
+vi.mock('node:fs', async (original) => (await import('../../fixtures/printed.js')).keepingPrinted(await original()));
 
 let world: DaemonUnderTest;
 let scratch: string;
 beforeEach(async () => {
-  printed.out = '';
-  printed.err = '';
+  forgetPrinted();
   scratch = mkdtempSync(join(tmpdir(), 'unet-main-'));
   world = await new DaemonUnderTest().start();
 });
