@@ -9,18 +9,17 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollTimeout};
 use serde::Serialize;
 
 use crate::args::Args;
+use crate::exchange::Exchange;
 use crate::failure::Result;
 use crate::latency::{Latencies, Percentiles};
-use crate::sockets::{Errors, watch};
+use crate::sockets::Errors;
 use crate::{limits, output, patience, sockets};
 
 const MAX_CLIENTS: u64 = 10_000;
@@ -112,16 +111,10 @@ fn one(address: SocketAddr, reset: bool) -> io::Result<()> {
     stream.read_exact(&mut byte)
 }
 
-/// One of many: where its connection stands.
+/// One of many.
 struct Client {
-    stream: TcpStream,
+    exchange: Exchange,
     begun: Instant,
-    asked: bool,
-}
-
-enum Progress {
-    Waits,
-    Done,
 }
 
 fn side_by_side(tally: &mut Tally, clients: usize) -> Result<()> {
@@ -148,11 +141,11 @@ fn side_by_side(tally: &mut Tally, clients: usize) -> Result<()> {
         for event in &events[..count] {
             let place = event.data() as usize;
             let Some(client) = &mut places[place] else { continue };
-            let result = client.advance(event.events());
+            let result = client.exchange.advance(event.events());
             let begun = client.begun;
             match result {
-                Ok(Progress::Waits) => continue,
-                Ok(Progress::Done) => {
+                Ok(false) => continue,
+                Ok(true) => {
                     places[place] = None;
                     tally.latencies.add(begun.elapsed());
                 }
@@ -172,35 +165,6 @@ fn side_by_side(tally: &mut Tally, clients: usize) -> Result<()> {
 
 fn begin(epoll: &Epoll, tally: &Tally, place: usize) -> io::Result<Client> {
     let begun = Instant::now();
-    let stream = sockets::start_connect(tally.address)?;
-    if tally.reset {
-        sockets::close_by_reset(&stream)?;
-    }
-    // Edges: one registration serves "connected" and "answered".
-    let flags = EpollFlags::EPOLLOUT | EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
-    watch(epoll, &stream, flags, place as u64)?;
-    Ok(Client { stream, begun, asked: false })
-}
-
-impl Client {
-    fn advance(&mut self, events: EpollFlags) -> io::Result<Progress> {
-        if events.contains(EpollFlags::EPOLLERR) {
-            return Err(self.stream.take_error()?.unwrap_or_else(|| io::ErrorKind::ConnectionReset.into()));
-        }
-        let fd = self.stream.as_raw_fd();
-        if !self.asked && events.contains(EpollFlags::EPOLLOUT) {
-            send(fd, b"?", MsgFlags::MSG_NOSIGNAL)?;
-            self.asked = true;
-        }
-        if !self.asked || !events.contains(EpollFlags::EPOLLIN) {
-            return Ok(Progress::Waits);
-        }
-        let mut byte = [0];
-        match recv(fd, &mut byte, MsgFlags::empty()) {
-            Ok(1) => Ok(Progress::Done),
-            Ok(_) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Err(Errno::EAGAIN) => Ok(Progress::Waits),
-            Err(error) => Err(error.into()),
-        }
-    }
+    let exchange = Exchange::begin(epoll, tally.address, tally.reset, place as u64)?;
+    Ok(Client { exchange, begun })
 }

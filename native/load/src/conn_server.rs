@@ -1,4 +1,4 @@
-//! Answers short connections: takes one byte, sends one byte, and waits for the client to close.
+//! Answers connections, short ones and held ones: takes a byte, sends a byte, until the client closes.
 //!
 //! One thread and one epoll, with as few system calls as it takes (accept4, epoll_ctl, recv, send, recv, close), so that
 //! the stack is measured and not the server.

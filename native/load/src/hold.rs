@@ -5,19 +5,18 @@
 //! is a server.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsRawFd;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollTimeout};
 use serde::Serialize;
 
 use crate::args::Args;
+use crate::exchange::Exchange;
 use crate::failure::Result;
-use crate::sockets::{Errors, watch};
-use crate::{conn_server, limits, output, patience, sockets};
+use crate::sockets::Errors;
+use crate::{limits, output, patience};
 
 const MAX_FLOWS: u64 = 60_000;
 /// Connections under way at once: a burst that servers' backlogs take.
@@ -45,11 +44,6 @@ struct Kept {
     held_seconds: f64,
     errors: u64,
     first_error: Option<String>,
-}
-
-/// Short connections and long ones want the same of a server: a byte back for each byte, until the client closes.
-pub(crate) fn serve(args: &mut Args) -> Result<()> {
-    conn_server::serve(args)
 }
 
 pub(crate) fn run(args: &mut Args) -> Result<()> {
@@ -87,8 +81,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
 }
 
 struct Flow {
-    stream: TcpStream,
-    asked: bool,
+    exchange: Exchange,
     answered: bool,
 }
 
@@ -126,15 +119,9 @@ impl Flows {
     }
 
     fn begin(&mut self, place: usize) {
-        let begun = sockets::start_connect(self.address).and_then(|stream| {
-            sockets::close_by_reset(&stream)?;
-            let flags = EpollFlags::EPOLLOUT | EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
-            watch(&self.epoll, &stream, flags, place as u64)?;
-            Ok(stream)
-        });
-        match begun {
-            Ok(stream) => {
-                self.places[place] = Some(Flow { stream, asked: false, answered: false });
+        match Exchange::begin(&self.epoll, self.address, true, place as u64) {
+            Ok(exchange) => {
+                self.places[place] = Some(Flow { exchange, answered: false });
                 self.under_way += 1;
             }
             Err(error) => self.errors.add(error),
@@ -146,9 +133,9 @@ impl Flows {
         (self.answered, self.under_way) = (0, 0);
         for place in &mut self.places {
             let Some(flow) = place else { continue };
-            (flow.asked, flow.answered) = (true, false);
-            match send(flow.stream.as_raw_fd(), b"?", MsgFlags::MSG_NOSIGNAL) {
-                Ok(_) => self.under_way += 1,
+            flow.answered = false;
+            match flow.exchange.ask() {
+                Ok(()) => self.under_way += 1,
                 Err(error) => {
                     self.errors.add(error);
                     *place = None;
@@ -174,15 +161,15 @@ impl Flows {
         for event in &events[..count] {
             let Some(place) = self.places.get_mut(event.data() as usize) else { continue };
             let Some(flow) = place else { continue };
-            let before = flow.answered;
-            match flow.advance(event.events()) {
-                Ok(()) if flow.answered && !before => {
+            match flow.exchange.advance(event.events()) {
+                Ok(true) if !flow.answered => {
+                    flow.answered = true;
                     self.answered += 1;
                     self.under_way -= 1;
                 }
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(error) => {
-                    let counter = if before { &mut self.answered } else { &mut self.under_way };
+                    let counter = if flow.answered { &mut self.answered } else { &mut self.under_way };
                     *counter -= 1;
                     self.errors.add(error);
                     *place = None;
@@ -190,31 +177,5 @@ impl Flows {
             }
         }
         Ok(count > 0)
-    }
-}
-
-impl Flow {
-    fn advance(&mut self, events: EpollFlags) -> io::Result<()> {
-        if events.contains(EpollFlags::EPOLLERR) {
-            return Err(self.stream.take_error()?.unwrap_or_else(|| io::ErrorKind::ConnectionReset.into()));
-        }
-        let fd = self.stream.as_raw_fd();
-        if !self.asked && events.contains(EpollFlags::EPOLLOUT) {
-            send(fd, b"?", MsgFlags::MSG_NOSIGNAL)?;
-            self.asked = true;
-        }
-        if !events.contains(EpollFlags::EPOLLIN) {
-            return Ok(());
-        }
-        let mut byte = [0];
-        match recv(fd, &mut byte, MsgFlags::empty()) {
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => {
-                self.answered = true;
-                Ok(())
-            }
-            Err(Errno::EAGAIN) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 }

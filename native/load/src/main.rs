@@ -12,6 +12,7 @@
 mod args;
 mod conn_client;
 mod conn_server;
+mod exchange;
 mod failure;
 mod hold;
 mod latency;
@@ -52,11 +53,11 @@ fn run(args: &mut Args) -> Result<()> {
     match args.word().as_str() {
         "rr-server" => rr::serve(args),
         "rr-client" => rr::run(args),
-        "conn-server" => conn_server::serve(args),
+        // Short connections and long ones want the same of a server: a byte back for each byte, until the client closes.
+        "conn-server" | "hold-server" => conn_server::serve(args),
         "conn-client" => conn_client::run(args),
         "udp-receive" => udp::receive::serve(args),
         "udp-send" => udp::send::run(args),
-        "hold-server" => hold::serve(args),
         "hold-client" => hold::run(args),
         _ => Err(USAGE.into()),
     }
