@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, type TestContext } from 'vitest';
 import { describeInWorld, type Stage } from '../harness/e2e.js';
 import { ADDRESS, GATEWAY } from '../harness/layout.js';
 import { PATIENCE, patient, share } from '../harness/patience.js';
@@ -28,30 +28,35 @@ function within(value: number, wanted: number, tolerance: number): void {
   expect(value).toBeLessThan(wanted * (1 + tolerance));
 }
 
-/** An emulated machine adds more to a round trip than the link does. */
-const precisely = it.skipIf(PATIENCE > 1);
+/** For tests of how long something takes. */
+function needPrecision({ skip }: TestContext): void {
+  skip(PATIENCE > 1, 'an emulated machine adds more to a round trip than the link does');
+}
 
 describeInWorld('a slow link', (stage) => {
   afterEach(async () => {
     await stage.unet.reset();
   });
 
-  precisely.each([
+  it.for([
     ['delay=50ms', 100],
     ['delay=1ms', 2],
     ['egress:delay=20ms', 20],
     ['ingress:delay=200ms', 200],
-  ])('adds to round trips what was asked: %s', async (fault, wanted) => {
+  ] as const)('adds to round trips what was asked: %s', async ([fault, wanted], context) => {
+    needPrecision(context);
     const without = best(await ping(stage, []));
     within(best(await ping(stage, ['--fault', fault])) - without, wanted, 0.05);
   });
 
-  precisely('has two directions', async () => {
+  it('has two directions', async (context) => {
+    needPrecision(context);
     const both = ['--fault', 'egress:delay=10ms', '--fault', 'ingress:delay=30ms'];
     within(best(await ping(stage, both)), 40, 0.05);
   });
 
-  precisely('has jitter around its delay', async () => {
+  it('has jitter around its delay', async (context) => {
+    needPrecision(context);
     const times = await ping(stage, ['--fault', 'delay=20ms,jitter=10ms'], 60);
     expect(times).toHaveLength(60);
     expect(best(times)).toBeGreaterThan(20);
@@ -59,28 +64,25 @@ describeInWorld('a slow link', (stage) => {
     expect(Math.max(...times) - best(times)).toBeGreaterThan(15);
   });
 
-  precisely.each([
+  it.for([
     ['10mbit', 10e6, 'put'],
     ['10mbit', 10e6, 'get'],
     ['100mbit', 100e6, 'put'],
     ['100mbit', 100e6, 'get'],
-  ])(
-    'carries %s of frames',
-    async (rate, bits, operation) => {
-      const server = stage.world.start('server', ['node', stage.world.fixture('bulk.mjs'), 'serve', '7000']);
-      await server.output(/ready/);
-      const bytes = (bits / 8) * 4;
-      const argv = ['node', stage.world.fixture('bulk.mjs'), operation, ADDRESS.server, '7000', String(bytes), '1'];
-      const { stdout } = await stage.unet.run(['run', '--rm', '--fault', `rate=${rate}`, '--', ...argv], {
-        timeoutMs: LONG_MS,
-      });
-      const { ok, seconds } = JSON.parse(stdout);
-      expect(ok).toBe(true);
-      within((bytes * 8) / seconds / FRAME_SHARE, bits, 0.05);
-      server.kill('SIGKILL');
-    },
-    LONG_MS,
-  );
+  ] as const)('carries %s of frames', { timeout: LONG_MS }, async ([rate, bits, operation], context) => {
+    needPrecision(context);
+    const server = stage.world.start('server', ['node', stage.world.fixture('bulk.mjs'), 'serve', '7000']);
+    await server.output(/ready/);
+    const bytes = (bits / 8) * 4;
+    const argv = ['node', stage.world.fixture('bulk.mjs'), operation, ADDRESS.server, '7000', String(bytes), '1'];
+    const { stdout } = await stage.unet.run(['run', '--rm', '--fault', `rate=${rate}`, '--', ...argv], {
+      timeoutMs: LONG_MS,
+    });
+    const { ok, seconds } = JSON.parse(stdout);
+    expect(ok).toBe(true);
+    within((bytes * 8) / seconds / FRAME_SHARE, bits, 0.05);
+    server.kill('SIGKILL');
+  });
 
   it(
     'is as fast as ever when it is mended under way, and as slow when it is not',
