@@ -67,7 +67,7 @@ export class Unet {
   /** Runs a command in the background and resolves when it has started. */
   async run(argv: readonly string[], options: RunOptions = {}): Promise<ContainerSummary> {
     const { all, ports } = options.hostAccess === undefined ? NO_ACCESS : parseHostAccess(options.hostAccess);
-    const { id, launch } = await this.#client.create({
+    const { id, launch, linkEnv } = await this.#client.create({
       name: options.name ?? null,
       argv: [...argv],
       cwd: options.cwd ?? process.cwd(),
@@ -85,7 +85,7 @@ export class Unet {
       offload: true,
       faults: options.faults === undefined ? null : { ...NO_FAULTS, ...parseFaults(options.faults) },
     });
-    const environment = guestEnvironment(process.env, launch.hostname, options.env ?? {}, false);
+    const environment = guestEnvironment(process.env, launch.hostname, linkEnv, options.env ?? {}, false);
     try {
       await startDetached(findLauncher(), completeSpec(launch, environment));
     } catch (error) {

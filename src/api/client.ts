@@ -9,6 +9,8 @@ import type {
   CreatedContainer,
   DaemonInfo,
   LogRecord,
+  MadeContainer,
+  StartedContainer,
   VersionInfo,
   WaitResult,
 } from './types.js';
@@ -53,6 +55,24 @@ export class Client {
     return this.#http.json('POST', routes.containers, { body: request });
   }
 
+  /** Makes a container that a `start` will bring up. */
+  make(request: CreateContainer): Promise<MadeContainer> {
+    return this.#http.json('POST', routes.containers, { query: { start: 'false' }, body: request });
+  }
+
+  /**
+   * As `create`, of one that was made or has ended. One that is on its way down is waited for.
+   *
+   * @param options.attach its launcher stays in the foreground, and nothing is logged
+   */
+  start(ref: string, { attach = false }: { attach?: boolean } = {}): Promise<StartedContainer> {
+    return this.#http.json('POST', routes.containerStart(ref), { body: { attach } });
+  }
+
+  async rename(ref: string, name: string): Promise<void> {
+    await this.#http.json('POST', routes.containerRename(ref), { body: { name } });
+  }
+
   inspect(ref: string): Promise<ContainerSummary> {
     return this.#http.json('GET', routes.container(ref));
   }
@@ -61,9 +81,10 @@ export class Client {
    * SIGTERM, and SIGKILL when it still runs after `timeoutSeconds`. Resolves when it has ended.
    *
    * @param timeoutSeconds whole seconds, 0..3600
+   * @param options.keep it will be started again: it stays, although it was to be removed at its end
    */
-  async stop(ref: string, timeoutSeconds: number): Promise<void> {
-    await this.#http.json('POST', routes.containerStop(ref), { body: { timeoutSeconds } });
+  async stop(ref: string, timeoutSeconds: number, { keep = false }: { keep?: boolean } = {}): Promise<void> {
+    await this.#http.json('POST', routes.containerStop(ref), { body: { timeoutSeconds, keep } });
   }
 
   async remove(ref: string, force = false): Promise<void> {
@@ -75,15 +96,16 @@ export class Client {
    *
    * @param options.launcherEnded its launcher has ended: without this, a container whose launcher never came is waited for
    * as long as its ticket lives
+   * @param options.ticket which launcher that was
    * @param options.timeout milliseconds
    */
   wait(
     ref: string,
     until: 'started' | 'ended',
-    { launcherEnded = false, timeout }: { launcherEnded?: boolean; timeout?: number } = {},
+    { launcherEnded = false, ticket, timeout }: { launcherEnded?: boolean; ticket?: string; timeout?: number } = {},
   ): Promise<WaitResult> {
     return this.#http.json('GET', routes.containerWait(ref), {
-      query: { until, launcherEnded: String(launcherEnded) },
+      query: { until, launcherEnded: String(launcherEnded), ticket },
       ...(timeout === undefined ? {} : { timeout }),
     });
   }

@@ -65,7 +65,7 @@ const linkRequest = v.strictObject({ target: configWord(256), alias: configWord(
 const exposedPort = v.strictObject({ port: port(1), protocol: v.pipe(v.string(), v.regex(/^[a-z0-9]{1,16}$/)) });
 
 /** Null: the daemon's, else the host's; a list, an empty one too, replaces it whole. */
-const dnsSchema = v.strictObject({
+export const dnsSchema = v.strictObject({
   servers: v.nullable(lines(v.pipe(v.string(), v.ip()))),
   search: v.nullable(lines(configWord(MAX_DNS_NAME))),
   options: v.nullable(lines(configWord(256))),
@@ -141,11 +141,17 @@ export const listQuerySchema = v.strictObject({ all: flag });
 /** `start=false`: only make it, as `unet create` does. */
 export const createQuerySchema = v.strictObject({ start: v.optional(v.picklist(['true', 'false']), 'true') });
 export const renameSchema = v.strictObject({ name: text(256) });
+export const startSchema = v.strictObject({
+  /** The launcher stays in the foreground of whoever asks, and no log is kept. */
+  attach: v.optional(v.boolean(), false),
+});
 export const removeQuerySchema = v.strictObject({ force: flag });
 export const waitQuerySchema = v.strictObject({
   until: v.picklist(['started', 'ended']),
   /** The caller saw the launcher end: a ticket that it has not redeemed is worth nothing any more. */
   launcherEnded: flag,
+  /** Which launcher: that of another start is none of the caller's business. */
+  ticket: v.optional(text(256)),
 });
 export const logsQuerySchema = v.strictObject({
   follow: flag,
@@ -154,6 +160,8 @@ export const logsQuerySchema = v.strictObject({
 });
 export const stopSchema = v.strictObject({
   timeoutSeconds: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_STOP_SECONDS)),
+  /** It will be started again at once: `--rm` does not remove it this time. */
+  keep: v.optional(v.boolean(), false),
 });
 /** A direction that is absent stays as it is. */
 export const faultChangeSchema = v.partial(faultsSchema);

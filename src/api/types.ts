@@ -1,3 +1,4 @@
+import type { DnsLists } from '../model/dns-choice.js';
 import type { ErrorCode } from '../model/errors.js';
 import type { ExposedPort } from '../model/exposed-port.js';
 import type { Faults } from '../model/fault-spec.js';
@@ -53,6 +54,22 @@ export interface CreatedContainer {
   readonly warnings: readonly string[];
 }
 
+/** The answer to a creation without a start. */
+export interface MadeContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly warnings: readonly string[];
+}
+
+/** The answer to a start. */
+export interface StartedContainer extends Omit<CreatedContainer, 'launch'> {
+  /** Null: it runs already. */
+  readonly launch: CreatedContainer['launch'] | null;
+  /** What was given with `-e` when it was made; it overrides all else. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cleanEnv: boolean;
+}
+
 /** The bad links of a container, its own and those to others. */
 export interface ContainerFaults extends Faults {
   readonly between: readonly (Faults & { readonly name: string })[];
@@ -88,6 +105,9 @@ export interface DaemonInfo extends VersionInfo {
   readonly runtimeDirectory: string;
   readonly stateDirectory: string;
   readonly logFile: string;
+  /** Where settings for all containers may stand, and where some were found: `UNET_OPTS`, then the file. */
+  readonly configFile: string;
+  readonly settings: { readonly dns: DnsLists; readonly sources: readonly string[] };
   readonly containers: { readonly running: readonly string[]; readonly total: number };
   readonly network: { readonly name: string; readonly subnet: string; readonly gateway: string; readonly mtu: number };
   readonly engine: {

@@ -1,4 +1,5 @@
-import type { ContainerSummary } from '../api/types.js';
+import type { ContainerStatus, ContainerSummary } from '../api/types.js';
+import type { Links } from './links/index.js';
 import type { ContainerRecord } from './record.js';
 
 /** One container in the daemon's memory: its record, and who waits for it to change. */
@@ -6,8 +7,16 @@ export class Container {
   readonly record: ContainerRecord;
   /** Nothing is left of it but this object in the hands of those who wait. */
   removed = false;
-  /** Its end is on the disk, too. */
+  /** That it is not live is on the disk, too. */
   settled = false;
+  /** It is being removed: no start can come in between. */
+  removing = false;
+  /** How many are about to stop it. */
+  stops = 0;
+  /** For the next end only: it stays, although it was to remove itself. */
+  keptOnce = false;
+  /** Aborted when the start under way is given up. */
+  up = new AbortController();
   /** Why its directory is still there, although it was to be removed. */
   leftBehind: string | null = null;
   /** Whether the engine holds its TAP now. */
@@ -33,18 +42,24 @@ export class Container {
     return this.record.name;
   }
 
-  /** Not ended and not removed: it holds an address, a ticket and maybe ports. */
+  /** On its way up or running: it holds an address, a ticket and maybe ports. */
   get live(): boolean {
-    return !this.removed && this.record.phase !== 'exited';
+    const { phase } = this.record;
+    return !this.removed && phase !== 'exited' && phase !== 'made';
   }
 
-  /** Nothing of its end remains to be done. */
+  /** Nothing of it is up, and nothing of its end remains to be done. */
   get ended(): boolean {
     return !this.live && this.settled;
   }
 
   get running(): boolean {
     return !this.removed && this.record.phase === 'running';
+  }
+
+  get status(): ContainerStatus {
+    const { phase } = this.record;
+    return phase === 'running' || phase === 'exited' ? phase : 'created';
   }
 
   /** Runs one change after the other; what fails does not keep the next from running. */
@@ -68,6 +83,7 @@ export class Container {
   waitFor(condition: () => boolean, options: { milliseconds?: number; signal?: AbortSignal } = {}): Promise<boolean> {
     if (condition()) return Promise.resolve(true);
     const { milliseconds, signal } = options;
+    if (signal?.aborted) return Promise.resolve(false);
     return new Promise((resolve) => {
       const finish = (held: boolean) => {
         stop();
@@ -89,14 +105,14 @@ export class Container {
     this.forgetCreator = null;
   }
 
-  summary(): ContainerSummary {
+  summary(links: Links): ContainerSummary {
     const { record } = this;
     return {
       id: record.id,
       name: record.name,
-      names: [record.name],
+      names: links.namesOf(this),
       command: record.request.argv,
-      status: record.phase === 'starting' || record.phase === 'made' ? 'created' : record.phase,
+      status: this.status,
       createdAt: record.createdAt,
       startedAt: record.startedAt,
       finishedAt: record.finishedAt,
@@ -108,7 +124,7 @@ export class Container {
       network: record.network.name,
       mtu: record.network.mtu,
       ports: record.published,
-      exposed: [],
+      exposed: links.exposedBy(this),
       autoRemove: record.request.autoRemove,
       device: record.device,
     };

@@ -18,12 +18,17 @@ export class Ending {
     this.#house = house;
   }
 
-  /** It never ran: nothing of it stays. */
+  /** It did not come up: it is again what it was before its start, and nothing stays of one that was made for it. */
   async undo(container: Container, reason: string): Promise<void> {
     if (!container.live) return;
     this.#house.log.info({ container: container.id, name: container.name, reason }, 'container taken back');
     this.#giveBack(container);
-    await this.forget(container);
+    const { record } = container;
+    if (record.before === null) return this.forget(container);
+    Object.assign(record, record.before, { before: null, device: null });
+    this.#house.links.changed(container);
+    // A new one has no place yet.
+    await this.#settle(container, () => this.#house.state.create(record));
   }
 
   /** As `undo`, and the launcher is told why, for the one line that its user sees. */
@@ -39,10 +44,14 @@ export class Ending {
     const { record } = container;
     this.#house.log.info({ container: container.id, name: container.name, exitCode }, 'container ended');
     this.#giveBack(container);
+    const isKept = container.keptOnce || !record.request.autoRemove;
+    container.keptOnce = false;
+    record.before = null;
     record.phase = 'exited';
     record.exitCode = exitCode;
     record.finishedAt = finishedAt ?? new Date().toISOString();
-    if (record.request.autoRemove) return this.forget(container);
+    if (!isKept) return this.forget(container);
+    this.#house.links.changed(container);
     await this.#settle(container, () => this.#house.state.save(record));
   }
 
@@ -50,6 +59,7 @@ export class Ending {
   async forget(container: Container): Promise<void> {
     container.removed = true;
     this.#house.registry.delete(container);
+    this.#house.links.changed(container);
     await this.#settle(container, async () => {
       try {
         await this.#house.state.remove(container.id);
@@ -64,6 +74,7 @@ export class Ending {
     const { engine, ports, network, registry } = this.#house;
     const { record } = container;
     container.clearTimer();
+    container.up.abort();
     container.attached = false;
     engine.ifRunning((stack) => stack.dropEndpoint(container.id));
     ports.release(container.id);

@@ -2,9 +2,9 @@ import { messageOf } from '../model/errors.js';
 import type { PublishedPort } from '../model/port-list.js';
 import type { PublishSpec, StackEvent } from '../native/index.js';
 import type { Container } from './container.js';
-import { endpointSpec } from './create-container.js';
 import type { Ending } from './ending.js';
 import type { House } from './house.js';
+import { endpointSpec } from './launch-part.js';
 import type { Binder } from './port-table.js';
 import { identifyProcess } from './process-identity.js';
 import { exitStatus } from './state-store.js';
@@ -55,7 +55,8 @@ export class EndpointEvents {
   }
 
   async #apply(container: Container, event: Heard): Promise<void> {
-    if (!container.live) return;
+    // Before its TAP has come, all else is of an earlier start.
+    if (!container.live || (container.record.phase === 'created' && event.kind !== 'attached')) return;
     switch (event.kind) {
       case 'attached':
         return this.#attached(container, event);
@@ -84,12 +85,14 @@ export class EndpointEvents {
     if (event.running) return this.#takeBack(container);
     if (record.phase !== 'created') return;
     record.phase = 'starting';
+    const { ticket } = record;
+    const isSame = () => container.live && record.ticket === ticket;
     try {
       record.published = this.#house.ports.publish(container.id, record.request.ports, this.#binder(container));
       await this.#house.state.save(record);
-      if (container.live) this.#house.engine.stack.release(container.id);
+      if (isSame()) this.#house.engine.stack.release(container.id);
     } catch (error) {
-      await this.#ending.abort(container, messageOf(error));
+      if (isSame()) await this.#ending.abort(container, messageOf(error));
     }
   }
 
@@ -107,7 +110,9 @@ export class EndpointEvents {
       }
     });
     record.phase = 'running';
+    record.before = null;
     record.startedAt ??= new Date().toISOString();
+    this.#house.links.changed(container);
     await state.save(record);
     if (container.live) engine.stack.release(container.id);
     log.info({ container: container.id, name: container.name }, 'running container taken back');
@@ -118,7 +123,9 @@ export class EndpointEvents {
     const { record } = container;
     record.phase = 'running';
     record.pid = pid;
+    record.before = null;
     record.startedAt ??= new Date().toISOString();
+    this.#house.links.changed(container);
     await this.#house.state.save(record);
     this.#house.log.info(
       { container: container.id, name: container.name, device: record.device, pid },

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
-import { createContainerSchema, faultSchema, faultsSchema } from '../api/schemas.js';
+import { createContainerSchema, dnsSchema, faultSchema, faultsSchema } from '../api/schemas.js';
 import { isContainerId } from '../model/container-id.js';
+import { NO_DNS_LISTS } from '../model/dns-choice.js';
 
 /**
  * What the daemon keeps of a container, in memory and in `container.json`. A new daemon reads it after a crash, so every
@@ -19,10 +20,24 @@ export const recordSchema = v.strictObject({
    * started. exited: it ended, everything but this record, the log and the name is given back.
    */
   phase: v.picklist(['made', 'created', 'starting', 'running', 'exited']),
+  /** While it is on its way up: what it was, and will be again if it does not get there; null: nothing, it is new. */
+  before: v.optional(
+    v.nullable(
+      v.strictObject({
+        phase: v.picklist(['made', 'exited']),
+        startedAt: v.nullable(v.string()),
+        finishedAt: v.nullable(v.string()),
+        exitCode: v.nullable(v.number()),
+      }),
+    ),
+    null,
+  ),
   network: v.strictObject({ name: v.string(), subnet: v.string(), mtu: v.number() }),
   lease: v.nullable(v.strictObject({ address: v.string(), mac: v.string() })),
   /** Search domains of its resolv.conf. */
   search: v.array(v.string()),
+  /** The daemon's DNS lists at its last start: a later daemon may have others. */
+  dnsDefaults: v.optional(dnsSchema, NO_DNS_LISTS),
   published: v.array(
     v.strictObject({
       hostAddress: v.string(),

@@ -7,12 +7,14 @@ import type { LoadedState } from './state-store.js';
 
 /** The subnet that containers of an earlier daemon still use; null when none of them may run. */
 export function subnetInUse({ records }: LoadedState): string | null {
-  return records.find(({ phase, lease }) => phase !== 'created' && phase !== 'exited' && lease)?.network.subnet ?? null;
+  return (
+    records.find(({ phase, lease }) => (phase === 'starting' || phase === 'running') && lease)?.network.subnet ?? null
+  );
 }
 
 /**
- * Takes over what an earlier daemon left. Ended containers are listed again. One that only held a ticket is gone with that
- * daemon: its launcher saw the socket close. Those that ran are announced to the engine and either come back or are found dead.
+ * Takes over what an earlier daemon left. Those that ended or never started are listed again. One that only held a ticket did not come
+ * up, as its launcher saw the socket close. Those that ran are announced to the engine and either come back or are found dead.
  */
 export async function recover(
   house: House,
@@ -39,9 +41,9 @@ export async function recover(
       continue;
     }
     registry.add(container);
-    if (record.phase === 'exited') {
+    if (!container.live) {
       container.settled = true;
-      if (record.request.autoRemove) await ending.forget(container);
+      if (record.phase === 'exited' && record.request.autoRemove) await ending.forget(container);
       continue;
     }
     container.releaseIdle = house.idle.hold();

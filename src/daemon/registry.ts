@@ -17,6 +17,22 @@ export class Registry {
     this.generation++;
   }
 
+  /**
+   * One more name for a container that is here: on the way from one to another it has both.
+   *
+   * @throws UnetError CONFLICT when it is taken
+   */
+  claim(name: string, container: Container): void {
+    this.requireFree(name);
+    this.#byName.set(name, container);
+    this.generation++;
+  }
+
+  unclaim(name: string, container: Container): void {
+    this.generation++;
+    if (this.#byName.get(name) === container) this.#byName.delete(name);
+  }
+
   delete(container: Container): void {
     this.generation++;
     this.#byId.delete(container.id);
@@ -46,17 +62,27 @@ export class Registry {
   }
 
   /**
-   * By full id, else by exact name, else by a prefix that only one id has.
+   * By full id, else by exact name, else by a link name (`web/db`), else by a prefix that only one id has.
    *
    * @throws UnetError NOT_FOUND, AMBIGUOUS
    */
   resolve(ref: string): Container {
-    const exact = this.#byId.get(ref) ?? this.#byName.get(ref.replace(/^\//, ''));
+    const name = ref.replace(/^\//, '');
+    const exact = this.#byId.get(ref) ?? this.#byName.get(name) ?? this.#byLinkName(name);
     if (exact) return exact;
     const matches = isIdPrefix(ref) ? this.all().filter(({ id }) => id.startsWith(ref)) : [];
     if (matches.length > 1) throw new UnetError('AMBIGUOUS', `multiple IDs found with provided prefix: ${ref}`);
     if (matches[0]) return matches[0];
     throw new UnetError('NOT_FOUND', `No such container: ${ref}`);
+  }
+
+  /** What `web` calls `db`. A name has no slash, so the two cannot be confused. */
+  #byLinkName(path: string): Container | undefined {
+    const slash = path.indexOf('/');
+    if (slash < 0) return undefined;
+    const alias = path.slice(slash + 1);
+    const link = this.#byName.get(path.slice(0, slash))?.record.links.find((link) => link.alias === alias);
+    return link && this.#byId.get(link.child);
   }
 
   /** As DNS asks: the name in any case, or the short id. */

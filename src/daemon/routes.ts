@@ -5,11 +5,14 @@ import type * as v from 'valibot';
 import { API_VERSION, NDJSON, routes } from '../api/routes.js';
 import {
   createContainerSchema,
+  createQuerySchema,
   daemonStopSchema,
   faultChangeSchema,
   listQuerySchema,
   logsQuerySchema,
   removeQuerySchema,
+  renameSchema,
+  startSchema,
   stopSchema,
   waitQuerySchema,
 } from '../api/schemas.js';
@@ -17,11 +20,13 @@ import type { ContainerRequest, DaemonInfo, VersionInfo, WaitResult } from '../a
 import { UnetError } from '../model/errors.js';
 import type { FaultChange } from '../model/fault-spec.js';
 import type { Container } from './container.js';
-import { createContainer } from './create-container.js';
+import { createContainer, makeContainer } from './create-container.js';
 import type { Ending } from './ending.js';
 import { changeFaults, changeFaultsBetween, faultsBetween, faultsOf } from './faults.js';
 import type { House } from './house.js';
 import { openOutputLog, readOutputLog } from './output-log.js';
+import { renameContainer } from './rename-container.js';
+import { startContainer } from './start-container.js';
 import { removeContainer, stopContainer } from './stop-container.js';
 
 export interface RouteDependencies {
@@ -67,15 +72,33 @@ export function addRoutes(app: FastifyInstance, { house, ending, version, facts,
     return house.registry
       .all()
       .filter((container) => all || container.running)
-      .map((container) => container.summary());
+      .map((container) => container.summary(house.links));
   });
 
-  app.post(routes.containers, { schema: { body: createContainerSchema } }, async (request, reply) => {
-    const created = await createContainer(house, ending, request.body as ContainerRequest, whenConnectionEnds(request));
+  const createSchema = { body: createContainerSchema, querystring: createQuerySchema };
+  app.post(routes.containers, { schema: createSchema }, async (request, reply) => {
+    const { start } = request.query as v.InferOutput<typeof createQuerySchema>;
+    const wish = request.body as ContainerRequest;
+    const created =
+      start === 'true'
+        ? await createContainer(house, ending, wish, whenConnectionEnds(request))
+        : await makeContainer(house, ending, wish);
     return reply.code(201).send(created);
   });
 
-  app.get(routes.container(':ref'), (request) => find(request).summary());
+  app.post(routes.containerStart(':ref'), { schema: { body: startSchema } }, (request) => {
+    const { attach } = request.body as v.InferOutput<typeof startSchema>;
+    const start = { detach: !attach, creator: whenConnectionEnds(request) };
+    return startContainer(house, ending, find(request), start);
+  });
+
+  app.post(routes.containerRename(':ref'), { schema: { body: renameSchema } }, async (request) => {
+    const { name } = request.body as v.InferOutput<typeof renameSchema>;
+    await renameContainer(house, find(request), name);
+    return {};
+  });
+
+  app.get(routes.container(':ref'), (request) => find(request).summary(house.links));
 
   app.delete(routes.container(':ref'), { schema: { querystring: removeQuerySchema } }, async (request) => {
     const { force } = request.query as v.InferOutput<typeof removeQuerySchema>;
@@ -84,18 +107,27 @@ export function addRoutes(app: FastifyInstance, { house, ending, version, facts,
   });
 
   app.post(routes.containerStop(':ref'), { schema: { body: stopSchema } }, async (request) => {
-    const { timeoutSeconds } = request.body as v.InferOutput<typeof stopSchema>;
-    await stopContainer(house, ending, find(request), timeoutSeconds);
+    const { timeoutSeconds, keep } = request.body as v.InferOutput<typeof stopSchema>;
+    await stopContainer(house, ending, find(request), timeoutSeconds, keep);
     return {};
   });
 
   app.get(routes.containerWait(':ref'), { schema: { querystring: waitQuerySchema } }, async (request) => {
-    const { until, launcherEnded } = request.query as v.InferOutput<typeof waitQuerySchema>;
+    const { until, launcherEnded, ticket } = request.query as v.InferOutput<typeof waitQuerySchema>;
     const container = find(request);
-    if (launcherEnded && container.record.phase === 'created') await ending.undo(container, 'its launcher ended');
-    const met = () => container.ended || (until === 'started' && container.running);
+    const isLauncher = ticket === undefined || ticket === container.record.ticket;
+    if (launcherEnded && isLauncher && container.record.phase === 'created') {
+      await ending.undo(container, 'its launcher ended');
+    }
+    let result: WaitResult | null = null;
+    const met = () => {
+      if (!container.ended && !(until === 'started' && container.running)) return false;
+      // Now: whoever is woken before us may start it again.
+      result = waitResult(container);
+      return true;
+    };
     await container.waitFor(met, { signal: whenConnectionEnds(request) });
-    return waitResult(container);
+    return result ?? waitResult(container);
   });
 
   app.get(routes.containerFaults(':ref'), (request) => faultsOf(house, find(request)));
@@ -143,8 +175,7 @@ function upOrEnded(container: Container): Promise<boolean> {
 }
 
 function waitResult(container: Container): WaitResult {
-  const { status, exitCode } = container.summary();
-  return { status: container.removed ? 'removed' : status, exitCode };
+  return { status: container.removed ? 'removed' : container.status, exitCode: container.record.exitCode };
 }
 
 function stillRunning(live: readonly Container[]): UnetError {

@@ -3,9 +3,10 @@ import type { FastifyInstance } from 'fastify';
 import { createDnsService } from '../dns/index.js';
 import type { Paths } from '../model/paths.js';
 import type { NativeModule } from '../native/index.js';
+import { rewriteResolvConf } from './container-dns.js';
 import { ControlSocket } from './control-socket.js';
 import { daemonFacts } from './daemon-facts.js';
-import { answerDnsEvent, rewriteResolvConf } from './dns-bridge.js';
+import { answerQuestion } from './dns-bridge.js';
 import { Ending } from './ending.js';
 import { EndpointEvents } from './endpoint-events.js';
 import { EngineHost } from './engine-host.js';
@@ -13,12 +14,13 @@ import type { House } from './house.js';
 import { IdleTimer } from './idle-timer.js';
 import type { Log } from './log.js';
 import { networkSpec, openDefaultNetwork } from './network.js';
+import { NO_LINKS } from './no-links.js';
 import { PortTable } from './port-table.js';
 import { announceAll, recover, subnetInUse } from './recover.js';
 import { Registry } from './registry.js';
 import { addRoutes } from './routes.js';
 import { createServer } from './server.js';
-import { idleSeconds } from './settings.js';
+import { idleSeconds, readSettings } from './settings.js';
 import { StateStore } from './state-store.js';
 import { Zone } from './zone.js';
 
@@ -49,6 +51,7 @@ export interface Daemon {
 export async function startDaemon({ version, env, paths, native, log }: DaemonOptions): Promise<Daemon> {
   const startedAt = new Date();
   const seconds = idleSeconds(env);
+  const settings = readSettings(env, paths);
   const state = new StateStore(paths.containersDirectory);
   const loaded = state.load();
   const network = openDefaultNetwork(subnetInUse(loaded));
@@ -59,11 +62,13 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
     handoffSocket: paths.handoffSocket,
     network: networkSpec(network),
     log,
-    onEvent: (event) => (event.kind === 'dns' ? answerDnsEvent(house, dns, event) : events.handle(event)),
+    onEvent: (event) => events.handle(event),
+    onQuestion: (question, reply) => answerQuestion(dns, question, reply),
     onRestart: () => announceAll(house, events),
   });
   const house: House = {
     paths,
+    settings,
     log,
     engine,
     network,
@@ -71,6 +76,7 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
     registry: new Registry(),
     state,
     idle,
+    links: NO_LINKS,
     hostResolvConf: () => dns.host(),
   };
   const zone = new Zone(house);
@@ -98,6 +104,7 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
       socket.remove();
       await Promise.race([app.close(), new Promise((resolve) => setTimeout(resolve, CLOSE_MILLISECONDS).unref())]);
       dns.close();
+      house.links.close();
       engine.close();
       finish();
     })();
@@ -108,6 +115,8 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
   engine.start();
   try {
     await recover(house, ending, events, loaded);
+    // The host's file may have changed while no daemon ran.
+    rewriteResolvConf(house, dns.host());
     addRoutes(app, {
       house,
       ending,

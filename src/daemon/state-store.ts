@@ -52,13 +52,41 @@ export class StateStore {
     return join(this.#root, id, 'etc', file);
   }
 
-  /** @throws UnetError UNAVAILABLE when the disk says no */
-  async create(record: ContainerRecord, etc: Readonly<Record<EtcFile, string>>): Promise<void> {
-    try {
-      await mkdir(join(this.directory(record.id), 'etc'), { recursive: true, mode: 0o700 });
-      await Promise.all(ETC_FILES.map((file) => this.#writeEtc(record.id, file, etc[file])));
-      if (record.request.detach) await writeFile(this.outputLog(record.id), '', { mode: 0o600 });
+  /** Writes the record, and makes its place where there is none. @throws UnetError UNAVAILABLE when the disk says no */
+  create(record: ContainerRecord): Promise<void> {
+    return this.#sayingWhy(async () => {
+      await this.#makeDirectory(record);
       await this.#write(record);
+    });
+  }
+
+  /**
+   * For a start: its /etc files, a log that goes on where the last one ended, and no word of how an earlier run ended.
+   *
+   * @param log whether its output goes to the log
+   * @throws UnetError UNAVAILABLE when the disk says no
+   */
+  prepare(record: ContainerRecord, etc: Readonly<Record<EtcFile, string>>, log: boolean): Promise<void> {
+    return this.#sayingWhy(async () => {
+      await this.#makeDirectory(record);
+      await rm(this.exitFile(record.id), { force: true });
+      await Promise.all(ETC_FILES.map((file) => this.#writeEtc(record.id, file, etc[file])));
+      if (log) await writeFile(this.outputLog(record.id), '', { flag: 'a', mode: 0o600 });
+      await this.#write(record);
+    });
+  }
+
+  async save(record: ContainerRecord): Promise<void> {
+    await this.#write(record);
+  }
+
+  async #makeDirectory({ id }: ContainerRecord): Promise<void> {
+    await mkdir(join(this.directory(id), 'etc'), { recursive: true, mode: 0o700 });
+  }
+
+  async #sayingWhy(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
     } catch (error) {
       throw new UnetError(
         'UNAVAILABLE',
@@ -68,10 +96,6 @@ export class StateStore {
         },
       );
     }
-  }
-
-  async save(record: ContainerRecord): Promise<void> {
-    await this.#write(record);
   }
 
   /** In place, so that the guest's bind mount of this very inode shows it. */

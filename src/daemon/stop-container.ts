@@ -10,17 +10,30 @@ const KILL_MILLISECONDS = 5000;
 /** How long a command that has been told to start may take to say that it did. */
 const START_MILLISECONDS = 3000;
 
-/** SIGTERM, then SIGKILL after `seconds`. Resolves when it has ended; at once when it had. */
+/**
+ * SIGTERM, then SIGKILL after `seconds`. Resolves when it has ended; at once when it had.
+ *
+ * @param keep it stays listed although it was to remove itself, because it will be started again
+ */
 export async function stopContainer(
   house: House,
   ending: Ending,
   container: Container,
   seconds: number,
+  keep = false,
 ): Promise<void> {
-  if (await settleStart(ending, container)) return;
-  sendSignal(house, container, 'SIGTERM');
-  if (await ended(container, seconds * 1000)) return;
-  await killContainer(house, ending, container);
+  container.stops++;
+  container.keptOnce = keep;
+  try {
+    if (await settleStart(ending, container)) return;
+    sendSignal(house, container, 'SIGTERM');
+    if (await ended(container, seconds * 1000)) return;
+    await killContainer(house, ending, container);
+  } finally {
+    container.keptOnce = false;
+    container.stops--;
+    container.changed();
+  }
 }
 
 /** SIGKILL to everything in it. @throws UnetError UNAVAILABLE when it does not die */
@@ -46,12 +59,28 @@ export async function removeContainer(
   container: Container,
   force: boolean,
 ): Promise<void> {
+  if (container.removed) return;
+  // "Go" may be said: in a moment it runs or does not.
+  if (!force && container.record.phase === 'starting') {
+    const isDecided = () => container.ended || container.running;
+    await container.waitFor(isDecided, { milliseconds: START_MILLISECONDS });
+  }
   if (container.running && !force) {
     throw new UnetError(
       'CONFLICT',
       `cannot remove container "${container.name}": container is running: stop the container before removing or force remove`,
     );
   }
+  container.removing = true;
+  container.changed();
+  try {
+    await remove(house, ending, container);
+  } finally {
+    container.removing = false;
+  }
+}
+
+async function remove(house: House, ending: Ending, container: Container): Promise<void> {
   if (container.live) await killContainer(house, ending, container);
   if (container.removed) {
     await ended(container, KILL_MILLISECONDS);
@@ -78,7 +107,14 @@ async function settleStart(ending: Ending, container: Container): Promise<boolea
   const phase = () => container.record.phase;
   if (container.live && phase() === 'created') await ending.abort(container, 'it was stopped before it started');
   // "Go" may be said already: taking it back now would leave a command that runs without a network.
-  await container.waitFor(() => container.ended || phase() === 'running', { milliseconds: START_MILLISECONDS });
+  let isOver = false;
+  const isDecided = () => {
+    // Now: whoever waits for its end, too, may start it again.
+    isOver = container.ended;
+    return isOver || phase() === 'running';
+  };
+  await container.waitFor(isDecided, { milliseconds: START_MILLISECONDS });
+  if (isOver) return true;
   if (container.live && phase() === 'starting') {
     const { supervisor } = container.record;
     if (supervisor) signalProcess(supervisor, 'SIGKILL');

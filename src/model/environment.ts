@@ -41,10 +41,11 @@ export function parseEnvFile(content: string, path: string, caller: Readonly<Nod
   return result;
 }
 
-/** The environment of the guest's first process: the caller's, then HOSTNAME, then what was given with `-e`. */
+/** The environment of the guest's first process: the caller's, then HOSTNAME, then what tells of its links, then what was given with `-e`. */
 export function guestEnvironment(
   caller: Readonly<NodeJS.ProcessEnv>,
   hostname: string,
+  links: Readonly<Environment>,
   given: Readonly<Environment>,
   clean: boolean,
 ): Environment {
@@ -52,5 +53,5 @@ export function guestEnvironment(
   for (const [key, value] of Object.entries(caller)) {
     if (value !== undefined && (!clean || CLEAN_KEYS.includes(key))) base[key] = value;
   }
-  return { ...base, HOSTNAME: hostname, ...given };
+  return { ...base, HOSTNAME: hostname, ...links, ...given };
 }

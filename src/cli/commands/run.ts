@@ -73,15 +73,15 @@ async function run(argv: readonly string[], options: RunOptions, context: Contex
   }
   const launcher = findLauncher(context.env);
   const client = await connectOrStart(context);
-  const { id, launch, warnings } = await client.create(request);
+  const { id, launch, linkEnv, warnings } = await client.create(request);
   for (const warning of warnings) complain(`warning: ${warning}`);
   const given = options.workdir === undefined ? request.env : { PWD: request.cwd, ...request.env };
-  const env = guestEnvironment(context.env, launch.hostname, given, options.cleanEnv ?? false);
+  const env = guestEnvironment(context.env, launch.hostname, linkEnv, given, options.cleanEnv ?? false);
 
   // From here on the standard streams belong to the command.
   const status = await runLauncher(launcher, completeSpec(launch, env, callersOpenFiles()));
   const isRunning = request.detach && status === 0;
-  await settled(client, id, isRunning ? 'started' : 'ended');
+  await settled(client, id, launch.ticket, isRunning ? 'started' : 'ended');
   if (isRunning) writeLine(id);
   return status;
 }
@@ -90,6 +90,6 @@ async function run(argv: readonly string[], options: RunOptions, context: Contex
  * Waits until the daemon has seen what we have seen, so that the next command finds the name free, or the container listed.
  * A daemon that died in the meantime is no reason to fail: the command's status stands.
  */
-async function settled(client: Client, id: string, until: 'started' | 'ended'): Promise<void> {
-  await client.wait(id, until, { launcherEnded: true, timeout: SETTLE_MILLISECONDS }).catch(() => {});
+async function settled(client: Client, id: string, ticket: string, until: 'started' | 'ended'): Promise<void> {
+  await client.wait(id, until, { launcherEnded: true, ticket, timeout: SETTLE_MILLISECONDS }).catch(() => {});
 }

@@ -81,13 +81,13 @@ describe('environment', () => {
   });
 
   it('is the callers, then HOSTNAME, then what was given', () => {
-    expect(guestEnvironment({ ...caller, HOSTNAME: 'outer' }, 'web', { SECRET: 'mine' }, false)).toEqual({
+    expect(guestEnvironment({ ...caller, HOSTNAME: 'outer' }, 'web', {}, { SECRET: 'mine' }, false)).toEqual({
       ...caller,
       HOSTNAME: 'web',
       SECRET: 'mine',
     });
-    expect(guestEnvironment(caller, 'web', { HOSTNAME: 'given' }, false)['HOSTNAME']).toBe('given');
-    expect(guestEnvironment(caller, 'web', {}, true)).toEqual({
+    expect(guestEnvironment(caller, 'web', {}, { HOSTNAME: 'given' }, false)['HOSTNAME']).toBe('given');
+    expect(guestEnvironment(caller, 'web', {}, {}, true)).toEqual({
       PATH: '/bin',
       HOME: '/h',
       TERM: 'xterm',

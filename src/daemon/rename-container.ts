@@ -1,0 +1,32 @@
+import { parseContainerName } from '../model/container-name.js';
+import { UnetError } from '../model/errors.js';
+import type { Container } from './container.js';
+import type { House } from './house.js';
+
+/**
+ * Another name for a container in any state. Its id, its hostname and the links to it stay; the link names of which it is the
+ * parent follow.
+ *
+ * @throws UnetError INVALID, CONFLICT (taken), UNAVAILABLE (disk)
+ */
+export async function renameContainer(house: House, container: Container, text: string): Promise<void> {
+  const { registry, state, links, log } = house;
+  if (text === '') throw new UnetError('INVALID', 'Neither old nor new names may be empty');
+  const name = parseContainerName(text);
+  const old = container.name;
+  if (name === old) throw new UnetError('INVALID', 'Renaming a container with the same name as its current name');
+  registry.claim(name, container);
+  container.record.name = name;
+  links.changed(container);
+  try {
+    await state.create(container.record);
+  } catch (error) {
+    // Both names were its own until now, so that there is a way back.
+    container.record.name = old;
+    registry.unclaim(name, container);
+    links.changed(container);
+    throw error;
+  }
+  registry.unclaim(old, container);
+  log.info({ container: container.id, old, name }, 'container renamed');
+}
