@@ -1,5 +1,4 @@
-import { startBackground } from '../measure/process.js';
-import { enter, startHolder, untilAddress } from './holder.js';
+import { attach } from './attached.js';
 import { onPath } from './on-path.js';
 import { MTUS, type Path, type Peer } from './peer.js';
 
@@ -17,36 +16,17 @@ export function pasta(): Peer | null {
     name: 'pasta',
     kind: 'peer',
     mtus: MTUS,
-    async start({ mtu, publish = [], publishUdp = [] }): Promise<Path> {
-      const holder = await startHolder();
+    start({ mtu, publish = [], publishUdp = [] }): Promise<Path> {
       const list = (ports: readonly number[]) =>
         ports.length === 0 ? 'none' : ports.map((port) => `127.0.0.1/${port}`).join(',');
-      const stack = await startBackground([
-        ...[program, '--foreground', '--quiet', '--config-net', '-4', '-a', ADDRESS, '-n', '24', '-g', GATEWAY],
-        ...['-m', String(mtu ?? 1500), '-t', list(publish), '-u', list(publishUdp)],
-        ...['-T', 'none', '-U', 'none', String(holder.pid)],
-      ]).catch(async (error: unknown) => {
-        await holder.end();
-        throw error;
+      return attach({
+        ...{ address: ADDRESS, serverAddress: GATEWAY },
+        argv: (pid) => [
+          ...[program, '--foreground', '--quiet', '--config-net', '-4', '-a', ADDRESS, '-n', '24', '-g', GATEWAY],
+          ...['-m', String(mtu ?? 1500), '-t', list(publish), '-u', list(publishUdp)],
+          ...['-T', 'none', '-U', 'none', String(pid)],
+        ],
       });
-      const close = async () => {
-        await stack.end();
-        await holder.end();
-      };
-      const inside = enter(holder.pid);
-      await untilAddress(inside, ADDRESS, stack).catch(async (error: unknown) => {
-        await close();
-        throw error;
-      });
-      return {
-        serverAddress: GATEWAY,
-        listenAddress: '127.0.0.1',
-        inside,
-        outside: [],
-        processes: [stack.pid],
-        publishedAddress: '127.0.0.1',
-        close,
-      };
     },
   };
 }

@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startBackground, untilReady } from '../measure/process.js';
-import { enter, startHolder, untilAddress } from './holder.js';
+import { untilReady } from '../measure/process.js';
+import { attach } from './attached.js';
 import { onPath } from './on-path.js';
 import { MTUS, type Path, type Peer } from './peer.js';
 
@@ -21,37 +21,16 @@ export function slirp4netns(): Peer | null {
     async start({ mtu, publish = [], publishUdp = [] }): Promise<Path> {
       const directory = mkdtempSync(join(tmpdir(), 'unet-bench-slirp-'));
       const socket = join(directory, 'api.sock');
-      const holder = await startHolder();
-      const inside = enter(holder.pid);
-      const stack = await startBackground([
-        ...[program, '--configure', `--mtu=${mtu ?? 1500}`, '--api-socket', socket, String(holder.pid), 'tap0'],
-      ]).catch(async (error: unknown) => {
-        await holder.end();
-        throw error;
+      return attach({
+        ...{ address: GUEST, serverAddress: HOST },
+        argv: (pid) => [program, '--configure', `--mtu=${mtu ?? 1500}`, '--api-socket', socket, String(pid), 'tap0'],
+        async prepare(stack) {
+          await untilReady('slirp4netns', stack, () => (existsSync(socket) ? true : null));
+          for (const port of publish) await publishPort(socket, 'tcp', port);
+          for (const port of publishUdp) await publishPort(socket, 'udp', port);
+        },
+        cleanUp: () => rmSync(directory, { recursive: true, force: true }),
       });
-      const close = async () => {
-        await stack.end();
-        await holder.end();
-        rmSync(directory, { recursive: true, force: true });
-      };
-      try {
-        await untilAddress(inside, GUEST, stack);
-        await untilReady('slirp4netns', stack, () => (existsSync(socket) ? true : null));
-        for (const port of publish) await publishPort(socket, 'tcp', port);
-        for (const port of publishUdp) await publishPort(socket, 'udp', port);
-      } catch (error) {
-        await close();
-        throw error;
-      }
-      return {
-        serverAddress: HOST,
-        listenAddress: '127.0.0.1',
-        inside,
-        outside: [],
-        processes: [stack.pid],
-        publishedAddress: '127.0.0.1',
-        close,
-      };
     },
   };
 }
