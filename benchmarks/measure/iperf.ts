@@ -44,7 +44,7 @@ export class IperfServer {
   }
 }
 
-export interface Bulk {
+interface Bulk {
   /** The words that bring the client to where it shall run. */
   readonly before: readonly string[];
   readonly server: IperfServer;

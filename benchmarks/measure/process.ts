@@ -66,7 +66,7 @@ export async function untilReady<T>(what: string, program: Background, look: () 
   }
 }
 
-export interface Finished {
+interface Finished {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;

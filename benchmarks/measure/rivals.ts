@@ -20,4 +20,4 @@ export function bestPeerIn(
   return bestOf(peers, metric, better);
 }
 
-const isCeiling = (path: string) => path.startsWith('kernel ');
+export const isCeiling = (path: string) => path.startsWith('kernel ');

@@ -89,7 +89,7 @@ export function ratioOf(series: Series | null, to: Series | null, metric: string
   return spread(ratios);
 }
 
-export interface Want {
+interface Want {
   readonly path?: string;
   readonly mtu?: number | null;
   readonly variant?: string;

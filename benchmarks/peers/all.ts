@@ -3,7 +3,7 @@ import type { Peer } from './peer.js';
 import { rootlesskit } from './rootlesskit.js';
 import { slirp4netns } from './slirp4netns.js';
 
-export interface Found {
+interface Found {
   readonly peers: readonly Peer[];
   /** A whole sentence for each that is not installed. */
   readonly notes: readonly string[];
@@ -14,17 +14,16 @@ interface Size {
   readonly quick: boolean;
 }
 
-const ANY: Size = { quick: false };
 const NONE: Found = { peers: [], notes: ['A quick run measures no other stacks.'] };
 
 /** The stacks that a guest's connections to the host can go through besides ours, as far as they are installed. */
-export function outboundPeers({ quick } = ANY): Found {
+export function outboundPeers({ quick }: Size): Found {
   if (quick) return NONE;
   return found({ pasta: pasta(), slirp4netns: slirp4netns(), 'gvisor-tap-vsock': rootlesskit('gvisor') });
 }
 
 /** Those that publish ports. */
-export function publishingPeers({ quick } = ANY): Found {
+export function publishingPeers({ quick }: Size): Found {
   if (quick) return NONE;
   return found({
     pasta: pasta(),

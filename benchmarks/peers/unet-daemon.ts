@@ -8,7 +8,7 @@ import { enter, HOLD } from './holder.js';
 const COMMAND_MS = 20_000;
 const LOOK_MS = 20;
 
-export interface GuestOptions {
+interface GuestOptions {
   readonly name: string;
   readonly mtu: number;
   readonly publish?: readonly number[];

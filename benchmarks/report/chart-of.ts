@@ -1,4 +1,5 @@
 import type { Metric } from '../measure/metrics.js';
+import { isCeiling } from '../measure/rivals.js';
 import { pick, type Series, valuesOf } from '../measure/rounds.js';
 import type { Chart } from './chart.js';
 
@@ -13,7 +14,7 @@ interface What {
 export function chartOf(series: readonly Series[], { title, variant, metric, better }: What): Chart {
   const bars = pick(series, { variant }).flatMap((one) => {
     const value = valuesOf(one, metric.id)?.median;
-    const kind = one.path.startsWith('kernel ') ? 'ceiling' : one.path === 'unet' ? 'unet' : 'peer';
+    const kind = isCeiling(one.path) ? 'ceiling' : one.path === 'unet' ? 'unet' : 'peer';
     const label = one.mtu === null ? one.path : `${one.path}, ${one.mtu}`;
     return value === undefined ? [] : [{ label, value, kind } as const];
   });
