@@ -404,7 +404,8 @@ fn a_slow_line_is_asked_again_soon() {
 /// Downloads without end, a few bytes of somebody else, and another guest: all in the same turn.
 #[test]
 fn a_greedy_flow_leaves_others_their_turn() {
-    const BUDGET: usize = 16;
+    /// Chunks: its part of the 32 of a turn, which three flows share.
+    const BUDGET: usize = 32 / 3;
     let mut world = World::new(OFFLOAD);
     let offer = Offer { scale: Some(10), window: 65_535, ..Offer::default() };
     let mut greedy = Conn::open_with(&mut world, 40_000, &offer);
@@ -456,5 +457,32 @@ fn a_greedy_flow_leaves_others_their_turn() {
         assert_eq!(payload_of(theirs), 1, "turn {turn}");
         assert_eq!(payload_of(greedy.flow), BUDGET, "turn {turn}");
         assert!(world.stack.has_work(), "the rest is for the next turn");
+    }
+}
+
+#[test]
+fn many_greedy_flows_share_a_turn_alike() {
+    const FLOWS: u16 = 16;
+    let mut world = World::new(OFFLOAD);
+    let offer = Offer { scale: Some(10), window: 65_535, ..Offer::default() };
+    let mut conns: Vec<Conn> = (0..FLOWS).map(|n| Conn::open_with(&mut world, 40_000 + n, &offer)).collect();
+    for conn in &mut conns {
+        conn.send(&mut world, Flags::ACK, &[]);
+    }
+    for conn in &conns {
+        world.io.uplink.feed(conn.flow, &pattern(4 << 20, 1));
+    }
+    for turn in 0..3 {
+        let now = world.now();
+        while let Some((flow, ready)) = world.io.uplink.next_event() {
+            world.stack.on_socket(&mut world.io, flow, ready, now);
+        }
+        world.stack.flush(&mut world.io, now);
+        let mut shares = vec![0; usize::from(FLOWS)];
+        for frame in world.frames() {
+            let segment = parse_tcp(&frame.bytes).unwrap();
+            shares[usize::from(segment.to.port() - 40_000)] += usize::from(!segment.payload.is_empty());
+        }
+        assert!(shares.iter().all(|&share| share == 2), "turn {turn}: {shares:?}");
     }
 }

@@ -17,6 +17,7 @@ use crate::proto::Io;
 use crate::proto::fragment::Reassembler;
 use crate::proto::tcp::TcpFlow;
 use crate::proto::tcp::buffer::BufferPool;
+use crate::proto::tcp::limits::receive_budget;
 use crate::switch::{EndpointConfig, EndpointId, EndpointStats, HostAccess, Link, NetworkConfig, NetworkId, Switch};
 use crate::time::Instant;
 use crate::uplink::Close;
@@ -227,10 +228,11 @@ impl Stack {
         // The vectors' memory is kept for the next batch.
         self.again = again;
         let mut dirty = std::mem::take(&mut self.dirty);
+        let budget = receive_budget(dirty.len());
         for id in dirty.drain(..) {
             let more = self.with_tcp(io, id, now, |tcp, cx| {
                 tcp.dirty = false;
-                tcp.flush(cx)
+                tcp.flush(cx, budget)
             });
             match more {
                 None => continue,

@@ -56,8 +56,20 @@ pub(crate) const SILLY_WAIT: Duration = Duration::from_millis(40);
 /// Chunks towards a guest that wait for their acknowledgement: bounds what bookkeeping costs when a far end sends byte by
 /// byte, and the walk over them for each SACK. With whole chunks [`MAX_IN_FLIGHT`] is reached at 64.
 pub(crate) const MAX_CHUNKS: usize = 1024;
-/// Chunks read from a socket for one flow before others get their turn.
+/// Chunks read from a socket for one flow before others get their turn, when it is alone.
 pub(crate) const RECEIVE_BUDGET: usize = 16;
+/// The same for all flows of one turn together: what is read should still be in the processor's cache when the guest copies it. It also
+/// keeps flows alike: with long turns a flow whose guest offers a small window gets that much where others get a megabyte, and its
+/// guest, which sizes windows by what comes in a round trip, never offers more.
+pub(crate) const TURN_BUDGET: usize = 32;
+/// However many there are, a turn is worth its wake-up.
+pub(crate) const LEAST_BUDGET: usize = 2;
+
+/// Chunks for each of so many flows.
+pub(crate) fn receive_budget(flows: usize) -> usize {
+    (TURN_BUDGET / flows.max(1)).clamp(LEAST_BUDGET, RECEIVE_BUDGET)
+}
+
 /// Of these, read in one call when the one before found plenty.
 pub(crate) const READ_AT_ONCE: usize = RECEIVE_BUDGET - 1;
 /// Bytes held for all flows together (host to guest unacknowledged, guest to host not yet taken). Beyond it each flow is held to one

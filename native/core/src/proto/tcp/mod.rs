@@ -116,6 +116,8 @@ struct Peer {
 struct Socket {
     open: bool,
     readable: bool,
+    /// The last read found as much as there was room for: the next may ask for more at once.
+    plenty: bool,
     writable: bool,
     /// An event said that the end is near: a short read is no sign that nothing is left.
     ending: bool,

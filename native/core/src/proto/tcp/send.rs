@@ -1,9 +1,7 @@
 //! Host to guest: reading the socket at the guest's pace, acknowledgements, repair.
 
 use super::buffer::CHUNK;
-use super::limits::{
-    MAX_IN_FLIGHT, MAX_LONG_WINDOW, MAX_PLAIN_WINDOW, MAX_RECEIVE_WINDOW, READ_AT_ONCE, RECEIVE_BUDGET, SILLY_WINDOW,
-};
+use super::limits::{MAX_IN_FLIGHT, MAX_LONG_WINDOW, MAX_PLAIN_WINDOW, MAX_RECEIVE_WINDOW, READ_AT_ONCE, SILLY_WINDOW};
 use super::queue::len32;
 use super::{Segment, State, TcpFlow};
 use crate::proto::{Context, Io};
@@ -148,8 +146,8 @@ impl TcpFlow {
     }
 
     /// Everything that can move, moves: inbox to socket, repairs, socket to guest, FIN, the acknowledgement owed. True when the socket
-    /// still has something and the budget is used up.
-    pub(crate) fn flush<I: Io>(&mut self, cx: &mut Context<'_, I>) -> bool {
+    /// still has something and the budget, in chunks, is used up.
+    pub(crate) fn flush<I: Io>(&mut self, cx: &mut Context<'_, I>, budget: usize) -> bool {
         if self.state != State::Established {
             if self.ack_due && self.state == State::TimeWait {
                 self.send_ack(cx);
@@ -161,7 +159,7 @@ impl TcpFlow {
             return false;
         }
         self.repair(cx);
-        let more = self.pull(cx);
+        let more = self.pull(cx, budget);
         if self.state != State::Established {
             return false;
         }
@@ -182,9 +180,7 @@ impl TcpFlow {
     }
 
     /// Reads the socket at the guest's pace. True when it still has something and the budget is used up.
-    fn pull<I: Io>(&mut self, cx: &mut Context<'_, I>) -> bool {
-        let mut budget = RECEIVE_BUDGET;
-        let mut at_once = 1;
+    fn pull<I: Io>(&mut self, cx: &mut Context<'_, I>, mut budget: usize) -> bool {
         while budget > 0 {
             if self.socket.ended && self.socket.broken {
                 self.host_lost(cx);
@@ -200,6 +196,7 @@ impl TcpFlow {
             let (mss, most) = (self.mss(), room.min(CHUNK));
             // Whole segments, or the less that there is room for.
             let size = if most >= mss { most / mss * mss } else { most };
+            let at_once = if self.socket.plenty { READ_AT_ONCE } else { 1 };
             let count = (room / size).min(at_once).min(budget);
             let mut chunks: [Box<[u8]>; READ_AT_ONCE] =
                 std::array::from_fn(|n| if n < count { cx.pool.take() } else { Box::default() });
@@ -229,7 +226,7 @@ impl TcpFlow {
                     let full = len == size * count;
                     self.socket.readable = full || self.socket.ending || self.socket.broken;
                     budget -= count;
-                    at_once = if full { READ_AT_ONCE } else { 1 };
+                    self.socket.plenty = full;
                 }
                 // Of a broken connection everything has been read now. (Its error may have been taken by whoever reported it;
                 // what is left then looks like an orderly end.)
@@ -237,7 +234,10 @@ impl TcpFlow {
                     self.host_lost(cx);
                     return false;
                 }
-                Ok(Received::Empty) => self.socket.readable = false,
+                Ok(Received::Empty) => {
+                    self.socket.readable = false;
+                    self.socket.plenty = false;
+                }
                 Ok(Received::Closed) => self.socket.ended = true,
                 Err(_) => {
                     self.host_lost(cx);
