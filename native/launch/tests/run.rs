@@ -97,6 +97,7 @@ fn the_network_is_set_up() {
     let engine = world.engine(Answer::Go);
     let script = "ip -4 -o addr; ip route; ip neigh; ip -o link show eth0; ip -6 -o addr; \
         cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range /proc/sys/net/ipv6/conf/eth0/disable_ipv6; \
+        echo sends by $(cat /proc/sys/net/ipv4/tcp_congestion_control); \
         cat /sys/class/net/eth0/address; ls /sys/class/net | tr '\\n' ' '; ping -c 1 -W 5 ::1 >/dev/null && echo v6 loopback";
     let said = out(&world.run(&world.spec(script)));
     for words in [
@@ -115,6 +116,7 @@ fn the_network_is_set_up() {
         assert!(said.contains(words), "{words:?} in {said}");
     }
     assert!(said.contains(&format!("0\n{0}\t{0}\n1\n", world.uid)), "{said}");
+    assert!(["cubic", "reno"].iter().any(|name| said.contains(&format!("sends by {name}\n"))), "no pacing: {said}");
     assert!(!said.contains("eth0    inet6"), "no half an IPv6: {said}");
 
     let attach = engine.expect("attach");
