@@ -66,6 +66,7 @@ function reserve(house: House, request: ContainerRequest): Container {
     network: { name: network.name, subnet: network.subnet, mtu: request.mtu ?? network.mtu },
     lease: null,
     search: [],
+    dnsDefaults: { servers: null, search: null, options: null },
     published: [],
     faults: null,
     faultsTo: {},

@@ -5,7 +5,7 @@ const NO_FACTS = { flows: 0, counters: {}, drops: {} };
 
 /** What `unet daemon status` and `unet doctor` show. */
 export function daemonFacts(house: House, version: string, startedAt: Date, idleSeconds: number): DaemonInfo {
-  const { engine, network, paths, registry } = house;
+  const { engine, network, paths, registry, settings } = house;
   const containers = registry.all();
   return {
     version,
@@ -17,6 +17,8 @@ export function daemonFacts(house: House, version: string, startedAt: Date, idle
     runtimeDirectory: paths.runtimeDirectory,
     stateDirectory: paths.stateDirectory,
     logFile: paths.logFile,
+    configFile: paths.configFile,
+    settings,
     containers: { running: containers.filter(({ live }) => live).map(({ name }) => name), total: containers.length },
     network: { name: network.name, subnet: network.subnet, gateway: network.gateway, mtu: network.mtu },
     engine: { running: engine.running, restarts: engine.restarts, ...counts(house) },

@@ -12,6 +12,8 @@ export interface Paths {
   readonly stateLockFile: string;
   readonly logFile: string;
   readonly containersDirectory: string;
+  /** What the user has set for all containers. It need not be there. */
+  readonly configFile: string;
 }
 
 export interface PathsInput {
@@ -28,6 +30,7 @@ export const MAX_SOCKET_PATH = 107;
 /**
  * Runtime directory: `$UNET_RUNTIME_DIR`, else `$XDG_RUNTIME_DIR/unet`, else `/run/user/UID/unet` where that is ours,
  * else `/tmp/unet-UID`. State directory: `$UNET_STATE_DIR`, else `$XDG_STATE_HOME/unet`, else `~/.local/state/unet`.
+ * Config file: `$UNET_CONFIG`, else `$XDG_CONFIG_HOME/unet/config.json`, else `~/.config/unet/config.json`.
  * Empty variables count as unset, and so do relative ones of XDG (its specification says so). Relative ones of ours are refused: they
  * would mean another place in every directory, and none at all to the daemon, which works in /.
  *
@@ -49,6 +52,9 @@ export function resolvePaths({ env, uid, home, hasUserRuntimeDirectory }: PathsI
     stateLockFile: join(stateDirectory, 'daemon.lock'),
     logFile: join(stateDirectory, 'daemon.log'),
     containersDirectory: join(stateDirectory, 'containers'),
+    configFile:
+      own(env, 'UNET_CONFIG') ||
+      join(under(absolute(env['XDG_CONFIG_HOME'])) || join(home, '.config/unet'), 'config.json'),
   };
 }
 

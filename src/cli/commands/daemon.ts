@@ -70,7 +70,19 @@ export function daemonLines(info: DaemonInfo): [string, string][] {
     ['Sockets', info.runtimeDirectory],
     ['State', info.stateDirectory],
     ['Log', info.logFile],
+    ['Settings', settingsLine(info)],
   ];
+}
+
+function settingsLine({ configFile, settings: { dns, sources } }: DaemonInfo): string {
+  const lists = [
+    ['dns', dns.servers],
+    ['dns-search', dns.search],
+    ['dns-opts', dns.options],
+  ] as const;
+  const given = lists.filter(([, list]) => list !== null).map(([key, list]) => `${key} ${list?.join(' ')}`);
+  if (given.length === 0) return `none; ${configFile} and UNET_OPTS are looked at when the daemon starts`;
+  return `${given.join('; ')} (from ${sources.join(', ')})`;
 }
 
 async function stop(context: Context, all: boolean): Promise<void> {

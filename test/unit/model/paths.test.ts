@@ -30,7 +30,16 @@ describe('resolvePaths', () => {
     });
   });
 
-  it.each(['UNET_RUNTIME_DIR', 'UNET_STATE_DIR'])('refuses a relative %s', (variable) => {
+  it.each([
+    [{ UNET_CONFIG: '/c/mine.json', XDG_CONFIG_HOME: '/x' }, '/c/mine.json'],
+    [{ UNET_CONFIG: '', XDG_CONFIG_HOME: '/x' }, '/x/unet/config.json'],
+    [{ XDG_CONFIG_HOME: 'relative' }, '/home/u/.config/unet/config.json'],
+    [{}, '/home/u/.config/unet/config.json'],
+  ])('S82: %j → %s', (env, expected) => {
+    expect(resolvePaths({ ...base, env }).configFile).toBe(expected);
+  });
+
+  it.each(['UNET_RUNTIME_DIR', 'UNET_STATE_DIR', 'UNET_CONFIG'])('refuses a relative %s', (variable) => {
     expect(() => resolvePaths({ ...base, env: { [variable]: 'run/unet' } })).toThrow(
       expect.objectContaining({
         code: 'REFUSED',

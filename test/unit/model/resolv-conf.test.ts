@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseResolvConf, renderResolvConf } from '../../../src/files/index.js';
+import { chooseDns, NO_DNS_LISTS } from '../../../src/model/dns-choice.js';
 import { MAX_RESOLV_CONF_CHARS, MAX_SEARCH_DOMAINS } from '../../../src/model/resolv-conf.js';
 
 describe('parseResolvConf', () => {
@@ -73,7 +74,8 @@ describe('parseResolvConf', () => {
     fc.assert(
       fc.property(fc.array(word, { maxLength: 40 }), fc.constantFrom(' ', '\n', ''), (words, glue) => {
         const host = parseResolvConf(words.join(glue));
-        const text = renderResolvConf({ gateway: '172.17.0.1', host });
+        const chosen = chooseDns(NO_DNS_LISTS, NO_DNS_LISTS, { ...host, servers: host.nameservers });
+        const text = renderResolvConf({ gateway: '172.17.0.1', host, chosen });
         const servers = text.split('\n').filter((line) => line.startsWith('nameserver'));
         expect(servers).toEqual(['nameserver 172.17.0.1']);
       }),
