@@ -12,9 +12,10 @@ import { EndpointEvents } from './endpoint-events.js';
 import { EngineHost } from './engine-host.js';
 import type { House } from './house.js';
 import { IdleTimer } from './idle-timer.js';
+import { LinkGraph } from './links/link-graph.js';
+import { Listeners } from './listeners/index.js';
 import type { Log } from './log.js';
 import { networkSpec, openDefaultNetwork } from './network.js';
-import { NO_LINKS } from './no-links.js';
 import { PortTable } from './port-table.js';
 import { announceAll, recover, subnetInUse } from './recover.js';
 import { Registry } from './registry.js';
@@ -66,6 +67,7 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
     onQuestion: (question, reply) => answerQuestion(dns, question, reply),
     onRestart: () => announceAll(house, events),
   });
+  const registry = new Registry();
   const house: House = {
     paths,
     settings,
@@ -73,10 +75,10 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
     engine,
     network,
     ports: new PortTable({ nameOf: (id) => house.registry.get(id)?.name }),
-    registry: new Registry(),
+    registry,
     state,
     idle,
-    links: NO_LINKS,
+    links: new LinkGraph({ registry, state, network, log }, new Listeners()),
     hostResolvConf: () => dns.host(),
   };
   const zone = new Zone(house);

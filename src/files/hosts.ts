@@ -7,14 +7,25 @@ export interface HostsLine {
 }
 
 export interface HostsOptions {
-  /** The container's address; null for a container without a network, which then has no line of its own. */
-  readonly address: string | null;
+  /** The container's addresses, IPv4 first; none for a container without a network, which then has no line of its own. */
+  readonly addresses: readonly string[];
   readonly hostname: string;
+  /** False where its kernel has no IPv6: then no line has an IPv6 address. Default true. */
+  readonly ipv6?: boolean;
   /** Links first, then `--add-host`, in the order in which they shall stand. */
   readonly extra?: readonly HostsLine[];
 }
 
-/** The block that every Docker container has had; the IPv6 names are harmless where IPv6 is off. */
+/** Whom a container links to, for the line that tells of it. */
+export interface LinkedHost {
+  /** IPv4 first. */
+  readonly addresses: readonly string[];
+  readonly alias: string;
+  readonly shortId: string;
+  readonly name: string;
+}
+
+/** The block that every Docker container has had. */
 const LOCAL_LINES: readonly HostsLine[] = [
   { address: '127.0.0.1', name: 'localhost' },
   { address: '::1', name: 'localhost ip6-localhost ip6-loopback' },
@@ -24,10 +35,23 @@ const LOCAL_LINES: readonly HostsLine[] = [
   { address: 'ff02::2', name: 'ip6-allrouters' },
 ];
 
-/** /etc/hosts: the container's own line, the localhost block, then links and added hosts. */
-export function renderHosts({ address, hostname, extra = [] }: HostsOptions): string {
-  const own = address === null ? [] : [{ address, name: ownNames(hostname) }];
-  return [...own, ...LOCAL_LINES, ...extra].map(renderLine).join('');
+/** /etc/hosts: the container's own lines, the localhost block, then links and added hosts. */
+export function renderHosts({ addresses, hostname, ipv6 = true, extra = [] }: HostsOptions): string {
+  const own = linesOf(addresses, ownNames(hostname));
+  const lines = [...own, ...LOCAL_LINES, ...extra];
+  return lines
+    .filter(({ address }) => ipv6 || !address.includes(':'))
+    .map(renderLine)
+    .join('');
+}
+
+/** A line an address: the alias, the 12-hex id, and the name where it is another word. Never a hostname given with `-h`. */
+export function linkLines({ addresses, alias, shortId, name }: LinkedHost): HostsLine[] {
+  return linesOf(addresses, [...new Set([alias, shortId, name])].join(' '));
+}
+
+function linesOf(addresses: readonly string[], name: string): HostsLine[] {
+  return addresses.map((address) => ({ address, name }));
 }
 
 /** `web.example.com` is known as itself and as `web`. */

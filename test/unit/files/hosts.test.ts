@@ -12,7 +12,7 @@ const LOCAL_BLOCK = [
 
 describe('renderHosts', () => {
   it('puts the own line first, then the localhost block', () => {
-    expect(renderHosts({ address: '172.17.0.7', hostname: 'aed84ee21bde' }).split('\n')).toEqual([
+    expect(renderHosts({ addresses: ['172.17.0.7'], hostname: 'aed84ee21bde' }).split('\n')).toEqual([
       '172.17.0.7\taed84ee21bde',
       ...LOCAL_BLOCK,
       '',
@@ -20,13 +20,13 @@ describe('renderHosts', () => {
   });
 
   it('adds the short name of a full one', () => {
-    const [own] = renderHosts({ address: '192.168.123.2', hostname: 'c1.invalid' }).split('\n');
+    const [own] = renderHosts({ addresses: ['192.168.123.2'], hostname: 'c1.invalid' }).split('\n');
     expect(own).toBe('192.168.123.2\tc1.invalid c1');
   });
 
   it('appends links and added hosts in the order given', () => {
     const text = renderHosts({
-      address: '172.17.0.3',
+      addresses: ['172.17.0.3'],
       hostname: 'web',
       extra: [
         { address: '172.17.0.2', name: 'db 35de8003b19e postgres' },
@@ -41,17 +41,17 @@ describe('renderHosts', () => {
   });
 
   it('has no own line without an address', () => {
-    expect(renderHosts({ address: null, hostname: 'alone' }).split('\n')).toEqual([...LOCAL_BLOCK, '']);
+    expect(renderHosts({ addresses: [], hostname: 'alone' }).split('\n')).toEqual([...LOCAL_BLOCK, '']);
   });
 
   it.each(['a\n6.6.6.6\tbank.example', 'a b', '', '#x', 'a\tb', 'a\rb'])('refuses %j as a hostname', (hostname) => {
-    expect(() => renderHosts({ address: '172.17.0.2', hostname })).toThrow(TypeError);
+    expect(() => renderHosts({ addresses: ['172.17.0.2'], hostname })).toThrow(TypeError);
     expect(() => renderHostname(hostname)).toThrow(TypeError);
   });
 
   it('refuses a line break smuggled into an added host', () => {
     const extra = [{ address: '10.0.0.1', name: 'ok\n6.6.6.6\tbank.example' }];
-    expect(() => renderHosts({ address: '172.17.0.2', hostname: 'web', extra })).toThrow(TypeError);
+    expect(() => renderHosts({ addresses: ['172.17.0.2'], hostname: 'web', extra })).toThrow(TypeError);
   });
 });
 
