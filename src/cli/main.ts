@@ -1,13 +1,17 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT_OWN_FAILURE } from '../launch/index.js';
 import { messageOf, UnetError } from '../model/errors.js';
+import { addCreate } from './commands/create.js';
 import { addDaemon } from './commands/daemon.js';
 import { addDoctor } from './commands/doctor.js';
 import { addFault } from './commands/fault.js';
 import { addLogs } from './commands/logs.js';
 import { addPs } from './commands/ps.js';
+import { addRename } from './commands/rename.js';
+import { addRestart } from './commands/restart.js';
 import { addRm } from './commands/rm.js';
 import { addRun } from './commands/run.js';
+import { addStart } from './commands/start.js';
 import { addStop } from './commands/stop.js';
 import { addVersion } from './commands/version.js';
 import type { Context } from './context.js';
@@ -52,10 +56,14 @@ function buildProgram(context: Context, verb: { name: string }, done: (status: n
     .addHelpText('after', HELP_AFTER)
     .exitOverride();
   addRun(program, context, done);
+  addCreate(program, context);
   addPs(program, context);
   addLogs(program, context);
+  addStart(program, context, done);
   addStop(program, context, done);
+  addRestart(program, context, done);
   addRm(program, context, done);
+  addRename(program, context);
   addFault(program, context);
   addDoctor(program, context, done);
   addDaemon(program, context, done);

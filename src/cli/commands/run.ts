@@ -1,15 +1,12 @@
 import { isatty } from 'node:tty';
 import type { Command } from 'commander';
-import type { Client } from '../../api/index.js';
-import { callersOpenFiles, completeSpec, findLauncher, runLauncher } from '../../launch/index.js';
+import { callersOpenFiles, completeSpec, findLauncher } from '../../launch/index.js';
 import { guestEnvironment } from '../../model/environment.js';
 import { usageError } from '../../model/errors.js';
+import { launchAndSettle, warn } from '../bring-up.js';
 import { type Context, connectOrStart } from '../context.js';
-import { complain, writeLine } from '../output.js';
+import { writeLine } from '../output.js';
 import { addRunOptions, type RunOptions, readRunOptions } from '../run-options.js';
-
-/** The command has ended or started; how long the daemon may take to have noticed. */
-const SETTLE_MILLISECONDS = 5000;
 
 const HELP_AFTER = `
 Everything after the first word that is no option, or after --, is the command; it runs with your files, your user and
@@ -54,22 +51,11 @@ async function runHere(argv: readonly string[], options: RunOptions, context: Co
   const launcher = findLauncher(context.env);
   const client = await connectOrStart(context);
   const { id, launch, linkEnv, warnings } = await client.create(request);
-  for (const warning of warnings) complain(`warning: ${warning}`);
+  warn(warnings);
   const given = options.workdir === undefined ? request.env : { PWD: request.cwd, ...request.env };
   const env = guestEnvironment(context.env, launch.hostname, linkEnv, given, options.cleanEnv ?? false);
 
-  // From here on the standard streams belong to the command.
-  const status = await runLauncher(launcher, completeSpec(launch, env, callersOpenFiles()));
-  const isRunning = request.detach && status === 0;
-  await settled(client, id, launch.ticket, isRunning ? 'started' : 'ended');
-  if (isRunning) writeLine(id);
+  const status = await launchAndSettle(client, launcher, id, completeSpec(launch, env, callersOpenFiles()));
+  if (request.detach && status === 0) writeLine(id);
   return status;
-}
-
-/**
- * Waits until the daemon has seen what we have seen, so that the next command finds the name free, or the container listed.
- * A daemon that died in the meantime is no reason to fail: the command's status stands.
- */
-async function settled(client: Client, id: string, ticket: string, until: 'started' | 'ended'): Promise<void> {
-  await client.wait(id, until, { launcherEnded: true, ticket, timeout: SETTLE_MILLISECONDS }).catch(() => {});
 }
