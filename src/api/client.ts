@@ -1,4 +1,5 @@
 import type { FaultChange, Faults } from '../model/fault-spec.js';
+import type { ContainerDns, DnsExplanation, NetworkDns } from './dns.js';
 import { HttpOverUnix } from './http.js';
 import { readLines } from './lines.js';
 import { routes } from './routes.js';
@@ -127,6 +128,21 @@ export class Client {
   /** The same for what two running containers say to one another: `egress` is from `ref` to `peer`. */
   setFaultsBetween(ref: string, peer: string, change: FaultChange): Promise<Faults> {
     return this.#http.json('PATCH', routes.faultsBetween(ref, peer), { body: change });
+  }
+
+  /** The names of the network, and whom the host asks for others. */
+  networkDns(): Promise<NetworkDns> {
+    return this.#http.json('GET', routes.dns);
+  }
+
+  /** The names that a container can resolve, and who is asked for others. */
+  containerDns(ref: string): Promise<ContainerDns> {
+    return this.#http.json('GET', routes.containerDns(ref));
+  }
+
+  /** Asks as the container would, and says how the answer comes about. @param type `A`, `AAAA`, …, or `TYPE65` */
+  explainDns(ref: string, name: string, type = 'A'): Promise<DnsExplanation> {
+    return this.#http.json('GET', routes.containerDnsQuery(ref), { query: { name, type } });
   }
 
   /** Output records in order; with `follow` until the container ends. */

@@ -20,6 +20,7 @@ export const routes = {
   containerRename: (ref: string) => `${base}/containers/${segment(ref)}/rename`,
   containerInspect: (ref: string) => `${base}/containers/${segment(ref)}/inspect`,
   containerDns: (ref: string) => `${base}/containers/${segment(ref)}/dns`,
+  containerDnsQuery: (ref: string) => `${base}/containers/${segment(ref)}/dns/query`,
   containerLink: (ref: string, alias: string) => `${base}/containers/${segment(ref)}/links/${segment(alias)}`,
   dns: `${base}/dns`,
   containerStop: (ref: string) => `${base}/containers/${segment(ref)}/stop`,

@@ -145,6 +145,7 @@ export const startSchema = v.strictObject({
   /** The launcher stays in the foreground of whoever asks, and no log is kept. */
   attach: v.optional(v.boolean(), false),
 });
+export const dnsQuerySchema = v.strictObject({ name: text(MAX_DNS_NAME + 2), type: v.optional(text(16), 'A') });
 export const removeQuerySchema = v.strictObject({ force: flag });
 export const waitQuerySchema = v.strictObject({
   until: v.picklist(['started', 'ended']),

@@ -3,6 +3,7 @@ import { EXIT_OWN_FAILURE } from '../launch/index.js';
 import { messageOf, UnetError } from '../model/errors.js';
 import { addCreate } from './commands/create.js';
 import { addDaemon } from './commands/daemon.js';
+import { addDns } from './commands/dns.js';
 import { addDoctor } from './commands/doctor.js';
 import { addFault } from './commands/fault.js';
 import { addLogs } from './commands/logs.js';
@@ -65,6 +66,7 @@ function buildProgram(context: Context, verb: { name: string }, done: (status: n
   addRm(program, context, done);
   addRename(program, context);
   addFault(program, context);
+  addDns(program, context);
   addDoctor(program, context, done);
   addDaemon(program, context, done);
   addVersion(program, context);

@@ -23,13 +23,15 @@ import type { Container } from './container.js';
 import { createContainer, makeContainer } from './create-container.js';
 import type { Ending } from './ending.js';
 import { changeFaults, changeFaultsBetween, faultsBetween, faultsOf } from './faults.js';
+import type { DnsParts } from './dns-view.js';
 import type { House } from './house.js';
 import { openOutputLog, readOutputLog } from './output-log.js';
 import { renameContainer } from './rename-container.js';
 import { startContainer } from './start-container.js';
+import { addDnsRoutes } from './routes/dns.js';
 import { removeContainer, stopContainer } from './stop-container.js';
 
-export interface RouteDependencies {
+export interface RouteDependencies extends DnsParts {
   readonly house: House;
   readonly ending: Ending;
   readonly version: string;
@@ -49,7 +51,8 @@ interface RefParams {
 }
 
 /** The control API. What a path means to a client stands in api/client.ts. */
-export function addRoutes(app: FastifyInstance, { house, ending, version, facts, shutdown }: RouteDependencies): void {
+export function addRoutes(app: FastifyInstance, dependencies: RouteDependencies): void {
+  const { house, ending, version, facts, shutdown } = dependencies;
   const find = (request: FastifyRequest): Container => house.registry.resolve((request.params as RefParams).ref);
   const findPeer = (request: FastifyRequest): Container => house.registry.resolve((request.params as RefParams).peer);
 
@@ -141,6 +144,8 @@ export function addRoutes(app: FastifyInstance, { house, ending, version, facts,
   app.patch(routes.faultsBetween(':ref', ':peer'), { schema: { body: faultChangeSchema } }, (request) =>
     changeFaultsBetween(house, find(request), findPeer(request), request.body as FaultChange),
   );
+
+  addDnsRoutes(app, dependencies, find);
 
   app.get(routes.containerLogs(':ref'), { schema: { querystring: logsQuerySchema } }, async (request, reply) => {
     const { follow, tail } = request.query as v.InferOutput<typeof logsQuerySchema>;

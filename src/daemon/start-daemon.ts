@@ -7,6 +7,7 @@ import { rewriteResolvConf } from './container-dns.js';
 import { ControlSocket } from './control-socket.js';
 import { daemonFacts } from './daemon-facts.js';
 import { answerQuestion } from './dns-bridge.js';
+import { serverChoiceOf } from './dns-view.js';
 import { Ending } from './ending.js';
 import { EndpointEvents } from './endpoint-events.js';
 import { EngineHost } from './engine-host.js';
@@ -85,7 +86,11 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
   const dns = createDnsService({
     lookup: (asker, name) => zone.lookup(asker, name),
     reverse: (address) => zone.reverse(address),
+    owns: (address, prefixLength) => zone.owns(address, prefixLength),
     search: (asker) => zone.search(asker),
+    isGateway: (address) => address === network.gateway,
+    isInside: (_asker, address) => zone.owns(address, 32),
+    serversOf: (asker) => serverChoiceOf(house, asker),
     log,
     onHostChange: (host) => rewriteResolvConf(house, host),
   });
@@ -122,6 +127,8 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
     addRoutes(app, {
       house,
       ending,
+      zone,
+      dns,
       version,
       facts: () => daemonFacts(house, version, startedAt, seconds),
       shutdown: () => void shutdown('it was told to'),

@@ -1,29 +1,32 @@
 import type { Query } from './query.js';
-import { FIELD, FLAG, TYPE, viewOf } from './wire.js';
+import { FIELD, FLAG, TYPE, writeUint16 } from './wire.js';
 
 /** What travels in one datagram over every path, with room for the headers of IPv6 (the DNS flag day of 2020). */
 export const MAX_UDP_REPLY_BYTES = 1232;
 
-/** Our own EDNS record: root name, OPT, our UDP size, no options. */
-function optRecord(query: Query, rcode: number): Uint8Array {
-  const record = new Uint8Array(11);
-  const view = viewOf(record);
-  view.setUint16(1, TYPE.OPT);
-  view.setUint16(3, MAX_UDP_REPLY_BYTES);
-  view.setUint8(5, rcode >> 4);
-  view.setUint16(7, query.edns?.dnssecOk ? 0x8000 : 0);
-  return record;
+/** Root name, OPT, our UDP size, no options. */
+export const OPT_BYTES = 11;
+
+/**
+ * Writes our own EDNS record where the asker sent one, and the number of additional records, which is that. The upper bits of an
+ * extended rcode stand in it.
+ */
+export function putOpt(message: Uint8Array, offset: number, { edns }: Pick<Query, 'edns'>, rcode: number): void {
+  writeUint16(message, FIELD.ADDITIONALS, edns === null ? 0 : 1);
+  if (edns === null) return;
+  writeUint16(message, offset + 1, TYPE.OPT);
+  writeUint16(message, offset + 3, MAX_UDP_REPLY_BYTES);
+  message[offset + 5] = rcode >> 4;
+  writeUint16(message, offset + 7, edns.dnssecOk ? 0x8000 : 0);
 }
 
 /** Header, the question exactly as it was asked, and an OPT record when the asker sent one: no records. */
 export function errorReply(query: Query, rcode: number): Uint8Array {
-  const opt = query.edns === null ? new Uint8Array(0) : optRecord(query, rcode);
-  const message = new Uint8Array(query.questionEnd + opt.length);
-  message.set(query.bytes.subarray(0, query.questionEnd));
-  message.set(opt, query.questionEnd);
-  const view = viewOf(message);
-  view.setUint16(FIELD.FLAGS, replyFlags(query.flags, rcode));
-  view.setUint16(FIELD.ADDITIONALS, opt.length > 0 ? 1 : 0);
+  const end = query.questionEnd;
+  const message = new Uint8Array(end + (query.edns === null ? 0 : OPT_BYTES));
+  message.set(query.bytes.subarray(0, end));
+  writeUint16(message, FIELD.FLAGS, replyFlags(query.flags, rcode));
+  putOpt(message, end, query, rcode);
   return message;
 }
 

@@ -1,60 +1,107 @@
-import { addressReply, nameErrorReply, pointerReply, questionName } from './answer.js';
+import type { NameRule } from '../model/dns-report.js';
+import { addressReply, nameErrorReply, pointerReply } from './answer.js';
 import type { Query } from './query.js';
-import { addressOfReverseName } from './reverse-name.js';
+import { plainName } from './question-name.js';
+import { isOneAddress, parseReverseName } from './reverse-name.js';
+import { shuffled } from './shuffle.js';
 import { CLASS_IN } from './wire.js';
+
+/** A name of ours. */
+export interface LocalName {
+  readonly rule: NameRule;
+  /** Whose it is, by name. */
+  readonly owners: readonly { readonly name: string }[];
+  /** Of those that are up; empty: all of them are down. */
+  readonly addresses: readonly string[];
+}
 
 /** What the daemon knows of names, asked anew for every question: there is nothing to invalidate. */
 export interface Zone {
-  /**
-   * Addresses of a name as `asker` (a container id) sees it; the name is in lower case without a trailing dot. An
-   * empty list is a name of ours that is down; null is not ours.
-   */
-  readonly lookup: (asker: string, name: string) => readonly string[] | null;
+  /** A name as `asker` (a container id) sees it, in lower case without a trailing dot; null: not ours. */
+  readonly lookup: (asker: string, name: string) => LocalName | null;
   /** The name of an address; null: within our subnets, but nobody's; undefined: not ours. */
   readonly reverse: (address: string) => string | null | undefined;
+  /** Whether a block of addresses lies within our subnets. */
+  readonly owns: (address: string, prefixLength: number) => boolean;
   /** The search domains that the asker's resolv.conf names. */
   readonly search: (asker: string) => readonly string[];
 }
 
-export type Resolution = { readonly kind: 'answer'; readonly message: Uint8Array } | { readonly kind: 'forward' };
+export type Decision =
+  /** `suffix`: the search domain that was taken off to find it. Without addresses: NXDOMAIN. */
+  | { readonly kind: 'local'; readonly local: LocalName; readonly name: string; readonly suffix: string | null }
+  /** One address of ours; null: nobody's. */
+  | { readonly kind: 'reverse'; readonly target: string | null }
+  /** A name in the reverse tree of our subnets that is no address: `empty` when addresses may stand below it. */
+  | { readonly kind: 'reverse-tree'; readonly empty: boolean }
+  | { readonly kind: 'forward' };
 
-const FORWARD: Resolution = { kind: 'forward' };
+const FORWARD: Decision = { kind: 'forward' };
 
 /**
- * Decides over one admitted question: answered here, or somebody else's. Pure: it reads no clock and asks nobody.
+ * Decides over one admitted question: answered here, or somebody else's. It reads no clock and asks nobody.
  *
  * A name that is ours is never asked upstream, whatever the record type and whether its container runs: that would tell strangers
- * our names, and a wildcard out there would answer for them.
+ * our names, and a wildcard out there would answer for them. The same for the reverse tree of our subnets: private addresses mean
+ * nothing to anybody else.
  */
-export function resolve(query: Query, asker: string, zone: Zone): Resolution {
-  if (query.class !== CLASS_IN) return FORWARD;
-  const asked = questionName(query);
-  if (asked === null) return FORWARD;
-  const name = asked.toLowerCase();
-
-  const address = addressOfReverseName(name);
-  if (address !== null) return resolveReverse(query, asked, zone.reverse(address));
-
-  const addresses = firstLocal(asker, name, zone);
-  if (addresses === null) return FORWARD;
-  const message = addresses.length === 0 ? nameErrorReply(query) : addressReply(query, asked, addresses);
-  return { kind: 'answer', message };
+export function decide(query: Query, asker: string, zone: Zone): Decision {
+  const name = query.class === CLASS_IN ? plainName(query) : null;
+  if (name === null) return FORWARD;
+  return (name.endsWith('.arpa') ? decideReverse(name, zone) : null) ?? decideForward(name, asker, zone);
 }
 
-function resolveReverse(query: Query, asked: string, target: string | null | undefined): Resolution {
-  if (target === undefined) return FORWARD;
-  return { kind: 'answer', message: target === null ? nameErrorReply(query) : pointerReply(query, asked, target) };
+/** The reply to what is decided here; null: it is to be forwarded. */
+export function localReply(query: Query, decision: Decision): Uint8Array | null {
+  switch (decision.kind) {
+    case 'forward':
+      return null;
+    case 'local': {
+      const { addresses } = decision.local;
+      return addresses.length === 0 ? nameErrorReply(query) : addressReply(query, shuffled(addresses));
+    }
+    case 'reverse':
+      return decision.target === null ? nameErrorReply(query) : pointerReply(query, decision.target);
+    case 'reverse-tree':
+      return decision.empty ? addressReply(query, []) : nameErrorReply(query);
+  }
+}
+
+function decideReverse(name: string, zone: Zone): Decision | null {
+  const reverse = parseReverseName(name);
+  if (reverse === null) return null;
+  if (!isOneAddress(reverse)) {
+    if (!zone.owns(reverse.address, reverse.prefixLength)) return null;
+    return { kind: 'reverse-tree', empty: !reverse.below };
+  }
+  const target = zone.reverse(reverse.address);
+  return target === undefined ? null : { kind: 'reverse', target };
 }
 
 /** The name as it stands, then without each search domain: with `ndots:1` a client asks `db.corp.example` and means `db`. */
-function firstLocal(asker: string, name: string, zone: Zone): readonly string[] | null {
+function decideForward(name: string, asker: string, zone: Zone): Decision {
   const asIs = zone.lookup(asker, name);
-  if (asIs !== null) return asIs;
-  for (const domain of zone.search(asker)) {
-    const suffix = `.${domain.toLowerCase().replace(/^\.|\.$/g, '')}`;
-    if (suffix === '.' || !name.endsWith(suffix) || name.length === suffix.length) continue;
-    const found = zone.lookup(asker, name.slice(0, -suffix.length));
-    if (found !== null) return found;
+  if (asIs !== null) return { kind: 'local', local: asIs, name, suffix: null };
+  const domains = zone.search(asker);
+  if (domains.length === 0) return FORWARD;
+  for (const suffix of suffixesOf(domains)) {
+    if (!name.endsWith(suffix) || name.length === suffix.length) continue;
+    const bare = name.slice(0, -suffix.length);
+    const local = zone.lookup(asker, bare);
+    if (local !== null) return { kind: 'local', local, name: bare, suffix: suffix.slice(1) };
   }
-  return null;
+  return FORWARD;
+}
+
+const suffixes = new WeakMap<readonly string[], readonly string[]>();
+
+/** `.corp.example` of `Corp.Example.`; remembered by list, since a container keeps its list. */
+function suffixesOf(domains: readonly string[]): readonly string[] {
+  const known = suffixes.get(domains);
+  if (known !== undefined) return known;
+  const made = domains
+    .map((domain) => `.${domain.toLowerCase().replace(/^\.|\.$/g, '')}`)
+    .filter((suffix) => suffix !== '.');
+  suffixes.set(domains, made);
+  return made;
 }

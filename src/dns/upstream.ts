@@ -1,25 +1,26 @@
-import { setMaxListeners } from 'node:events';
-import { type Ask, askByTcp, askByUdp, type Outcome } from './exchange.js';
-import type { Query } from './query.js';
-import { ServerOrder } from './server-order.js';
-import { FIELD, FLAG, RCODE, viewOf } from './wire.js';
+import { TcpAsker } from './ask-tcp.js';
+import type { Ask, Outcome, Sent } from './outcome.js';
+import { examine, type ReplyFacts } from './reply-facts.js';
+import { type HealthFigures, ServerHealth } from './server-health.js';
+import type { Server } from './servers.js';
+import { UdpDoors } from './udp-doors.js';
+import { FIELD, FLAG, RCODE, readUint16, writeUint16 } from './wire.js';
 
 /**
- * Forwards a question to the host's resolvers, one after another, within the five seconds that a client waits.
+ * Asks servers, one after another, within the five seconds that a client waits.
  *
- * Next server on: no answer in time, a refused connection, SERVFAIL, REFUSED. Only silence is remembered against a server: SERVFAIL is
- * often about one name (a broken DNSSEC chain), and turning the order round for it would send the names of a company to
- * the public server that stands second. NXDOMAIN and an empty answer are answers.
+ * Next server on: no answer in time, a refused connection, a reply that does not add up, SERVFAIL, REFUSED. Only silence is remembered
+ * against a server: SERVFAIL is often about one name (a broken DNSSEC chain), and turning the order round for it would send the names
+ * of a company to the public server that stands second. NXDOMAIN and an empty answer are answers.
  */
 
 export const TRY_MS = 2000;
 /** Below the five seconds after which libc asks again. */
 export const TOTAL_MS = 4500;
+/** As many as libc asks. */
+export const MAX_TRIES = 3;
 /** A try shorter than this is not worth a socket. */
 const MIN_TRY_MS = 100;
-/** Questions on their way, for all guests and for one: each holds a file descriptor of the daemon. */
-export const MAX_IN_FLIGHT = 1024;
-export const MAX_IN_FLIGHT_PER_ASKER = 256;
 
 export type Transport = 'udp' | 'tcp';
 
@@ -28,102 +29,137 @@ export interface UpstreamLog {
   warn(fields: object, message: string): void;
 }
 
-export interface UpstreamOptions {
-  readonly servers: () => readonly string[];
-  readonly log: UpstreamLog;
-  /** 53, but for tests. */
-  readonly port?: number;
+/** One server, asked once: for who wants to know how an answer came about. */
+export interface Try {
+  readonly server: Server;
+  readonly result: string;
+  /** Milliseconds. */
+  readonly took: number;
+}
+
+export interface Asked {
+  /** With what a walk over it told; null: no server gave one. */
+  readonly reply: { readonly message: Uint8Array; readonly facts: ReplyFacts } | null;
+  readonly tries: readonly Try[];
+  /** No reply because of us: no descriptor, or closing. */
+  readonly ours: boolean;
 }
 
 export class Upstream {
-  readonly #order = new ServerOrder();
-  readonly #closing = new AbortController();
-  readonly #inFlight = new Map<string, number>();
-  readonly #options: UpstreamOptions;
-  #total = 0;
+  readonly #health = new ServerHealth();
+  readonly #udp = new UdpDoors();
+  readonly #tcp = new TcpAsker();
+  readonly #log: UpstreamLog;
+  readonly #port: number;
+  #closed = false;
 
-  constructor(options: UpstreamOptions) {
-    this.#options = options;
-    setMaxListeners(0, this.#closing.signal); // one a try on its way; MAX_IN_FLIGHT is their bound
+  /** @param port 53, but for tests */
+  constructor(log: UpstreamLog, port = 53) {
+    this.#log = log;
+    this.#port = port;
   }
 
-  /** The reply, or null when no server gave one: the caller says SERVFAIL. */
-  async forward(query: Query, asker: string, transport: Transport): Promise<Uint8Array | null> {
-    const own = this.#inFlight.get(asker) ?? 0;
-    if (this.#total >= MAX_IN_FLIGHT || own >= MAX_IN_FLIGHT_PER_ASKER || this.#closing.signal.aborted) return null;
-    this.#total += 1;
-    this.#inFlight.set(asker, own + 1);
-    try {
-      return await this.#askInTurn(query, transport);
-    } finally {
-      this.#total -= 1;
-      const left = (this.#inFlight.get(asker) ?? 1) - 1;
-      if (left === 0) this.#inFlight.delete(asker);
-      else this.#inFlight.set(asker, left);
+  async ask(sent: Sent, servers: readonly Server[], transport: Transport): Promise<Asked> {
+    const end = performance.now() + TOTAL_MS;
+    const tries: Try[] = [];
+    let refusal: Asked['reply'] = null;
+    let ours = false;
+    this.#probe(sent, servers);
+    for (const server of this.#health.order(servers).slice(0, MAX_TRIES)) {
+      const began = performance.now();
+      const timeoutMs = Math.min(TRY_MS, Math.floor(end - began));
+      if (timeoutMs < MIN_TRY_MS || this.#closed) break;
+      const { reply, result, own } = await this.#try(sent, server, transport, timeoutMs);
+      tries.push({ server, result, took: performance.now() - began });
+      ours ||= own;
+      if (reply === null) continue;
+      if (!isRefusal(reply.facts.rcode)) return { reply, tries, ours: false };
+      refusal = reply;
     }
+    return { reply: refusal, tries, ours: ours || this.#closed };
   }
 
-  hasFailed(server: string): boolean {
-    return this.#order.hasFailed(server);
+  health(server: Server): HealthFigures {
+    return this.#health.figures(server.key);
   }
 
   close(): void {
-    this.#closing.abort();
+    this.#closed = true;
+    this.#udp.close();
+    this.#tcp.close();
   }
 
-  async #askInTurn(query: Query, transport: Transport): Promise<Uint8Array | null> {
-    const end = performance.now() + TOTAL_MS;
-    let refusal: Uint8Array | null = null;
-    for (const server of this.#order.order(this.#options.servers())) {
-      const began = performance.now();
-      const timeoutMs = Math.min(TRY_MS, end - began);
-      if (timeoutMs < MIN_TRY_MS) break;
-      const outcome = await this.#askOne(query, transport, this.#ask(server, timeoutMs));
-      if (this.#closing.signal.aborted) return null;
-      if (outcome.kind === 'failed') {
-        this.#noteFailure(server, began, outcome.reason);
-        continue;
-      }
-      this.#order.answered(server);
-      if (!isRefusal(outcome.message)) return outcome.message;
-      refusal = outcome.message;
+  /** A failed server is looked at again beside the question to another one: the asker does not wait for it. */
+  #probe(sent: Sent, servers: readonly Server[]): void {
+    const server = this.#health.toProbe(servers);
+    if (server !== null) void this.#try(sent, server, 'udp', TRY_MS);
+  }
+
+  async #try(sent: Sent, server: Server, transport: Transport, timeoutMs: number) {
+    const began = performance.now();
+    const nothing = (result: string, own = false) => ({ reply: null, result, own });
+    this.#health.asked(server.key);
+    const outcome = await this.#askOne(sent, server, transport, timeoutMs);
+    if (outcome.kind === 'failed') {
+      const { reason, ours = false } = outcome;
+      if (!ours) this.#noteFailure(server, began, reason);
+      return nothing(reason, ours);
     }
-    return refusal;
+    if (this.#health.answered(server.key, began)) {
+      this.#log.info({ server: server.address }, 'DNS server answers again');
+    }
+    const { message } = outcome;
+    const facts = examine(message) ?? examineCut(message, sent.questionEnd);
+    if (facts === null) return nothing('a reply that does not add up');
+    return { reply: { message, facts }, result: rcodeName(facts.rcode), own: false };
   }
 
-  /** A cut reply is fetched whole by TCP; a client that came by TCP starts there, and a server without TCP is still asked by UDP. */
-  async #askOne(query: Query, transport: Transport, ask: Ask): Promise<Outcome> {
+  async #askOne(sent: Sent, server: Server, transport: Transport, timeoutMs: number): Promise<Outcome> {
+    if (server.inside) return NOT_INSIDE;
     const start = performance.now();
-    const rest = (): Ask => ({ ...ask, timeoutMs: Math.max(MIN_TRY_MS, ask.timeoutMs - (performance.now() - start)) });
+    const ask: Ask = { server: server.address, port: this.#port, timeoutMs };
+    const rest = (): Ask => ({ ...ask, timeoutMs: Math.max(MIN_TRY_MS, timeoutMs - (performance.now() - start)) });
+    // A client that came by TCP starts there, and a server without TCP is still asked by UDP.
     if (transport === 'tcp') {
-      const byTcp = await askByTcp(query, ask);
-      return byTcp.kind === 'reply' ? byTcp : askByUdp(query, rest());
+      const byTcp = await this.#tcp.ask(sent, ask);
+      return byTcp.kind === 'reply' ? byTcp : this.#udp.ask(sent, rest());
     }
-    const byUdp = await askByUdp(query, ask);
+    // A cut reply is fetched whole.
+    const byUdp = await this.#udp.ask(sent, ask);
     if (byUdp.kind === 'failed' || !isCut(byUdp.message)) return byUdp;
-    const whole = await askByTcp(query, rest());
+    const whole = await this.#tcp.ask(sent, rest());
     return whole.kind === 'reply' ? whole : byUdp;
   }
 
-  #ask(server: string, timeoutMs: number): Ask {
-    return { server, port: this.#options.port ?? 53, timeoutMs, signal: this.#closing.signal };
+  #noteFailure(server: Server, began: number, reason: string): void {
+    if (!this.#health.failed(server.key, began, reason)) return;
+    this.#log.warn(
+      { server: server.address, origin: server.origin, reason },
+      'DNS server did not answer; it is asked last until it does',
+    );
   }
-
-  #noteFailure(server: string, began: number, reason: string): void {
-    if (this.#order.failed(server, began))
-      this.#options.log.warn({ server, reason }, 'DNS server did not answer; it is asked last for a while');
-  }
 }
 
-function flagsOf(message: Uint8Array): number {
-  return viewOf(message).getUint16(FIELD.FLAGS);
+const NOT_INSIDE: Outcome = {
+  kind: 'failed',
+  reason: "it stands in the container's own network, through which unet does not ask",
+};
+
+/** A reply that was cut in the middle of a record, and could not be had whole: what is left of it is the question and the TC bit. */
+function examineCut(message: Uint8Array, questionEnd: number): ReplyFacts | null {
+  if (!isCut(message)) return null;
+  for (const field of [FIELD.ANSWERS, FIELD.AUTHORITIES, FIELD.ADDITIONALS]) writeUint16(message, field, 0);
+  return examine(message.subarray(0, questionEnd));
 }
 
-function isCut(message: Uint8Array): boolean {
-  return (flagsOf(message) & FLAG.TC) !== 0;
+export function isCut(message: Uint8Array): boolean {
+  return (readUint16(message, FIELD.FLAGS) & FLAG.TC) !== 0;
 }
 
-function isRefusal(message: Uint8Array): boolean {
-  const rcode = flagsOf(message) & FLAG.RCODE;
+function isRefusal(rcode: number): boolean {
   return rcode === RCODE.SERVFAIL || rcode === RCODE.REFUSED;
+}
+
+export function rcodeName(rcode: number): string {
+  return Object.entries(RCODE).find(([, value]) => value === rcode)?.[0] ?? `rcode ${rcode}`;
 }

@@ -1,8 +1,9 @@
 import type { RecordType } from 'dns-packet';
 import { describe, expect, it } from 'vitest';
 import { TTL_SECONDS } from '../../../src/dns/answer.js';
-import { resolve, type Zone } from '../../../src/dns/resolver.js';
-import { addressOfReverseName } from '../../../src/dns/reverse-name.js';
+import { decide, localReply, type Zone } from '../../../src/dns/resolver.js';
+import { parseReverseName } from '../../../src/dns/reverse-name.js';
+import { shuffled } from '../../../src/dns/shuffle.js';
 import { admitted, question, read } from './questions.js';
 
 const NXDOMAIN = 3;
@@ -19,21 +20,32 @@ const names: Record<string, readonly string[]> = {
   down: [],
 };
 const zone: Zone = {
-  lookup: (asker, name) => (name === 'store' && asker === FOOBAR ? ['172.18.0.3'] : (names[name] ?? null)),
+  lookup(asker, name) {
+    if (name === 'store' && asker === FOOBAR)
+      return { rule: 'link', owners: [{ name: 'db' }], addresses: ['172.18.0.3'] };
+    const addresses = names[name];
+    return addresses === undefined ? null : { rule: 'name', owners: [{ name }], addresses };
+  },
   reverse: (address) => {
     if (address === '172.18.0.2') return 'foobar';
     if (address === '172.18.0.66') return `${'x'.repeat(64)}.net1`;
     return address.startsWith('172.18.') ? null : undefined;
   },
+  owns: (address, prefixLength) => prefixLength >= 16 && address.startsWith('172.18.'),
   search: (asker) => (asker === FOOBAR ? ['corp.example', '.lab.example.'] : []),
 };
 
 function ask(name: string, type: RecordType = 'A', asker = FOOBAR) {
-  const resolution = resolve(admitted(question(name, { type })), asker, zone);
-  return resolution.kind === 'forward' ? 'forward' : read(resolution.message);
+  return resolve(question(name, { type }), asker);
 }
 
-describe('resolve', () => {
+function resolve(bytes: Uint8Array, asker = FOOBAR) {
+  const query = admitted(bytes);
+  const reply = localReply(query, decide(query, asker, zone));
+  return reply === null ? 'forward' : read(reply);
+}
+
+describe('a question', () => {
   it('answers names of ours in any letter case, as they were asked, for five seconds', () => {
     expect(ask('Db')).toMatchObject({
       rcode: 0,
@@ -47,7 +59,23 @@ describe('resolve', () => {
   });
 
   it('gives every address of an alias', () => {
-    expect(ask('myctr')).toMatchObject({ answers: [{ data: '172.18.0.2' }, { data: '172.18.0.9' }] });
+    const orders = new Set<string>();
+    for (let i = 0; i < 50; i++) {
+      const reply = ask('myctr');
+      if (reply === 'forward') throw new Error('forwarded');
+      orders.add(reply.answers.map(({ data }) => data).join());
+    }
+    expect([...orders].sort()).toEqual(['172.18.0.2,172.18.0.9', '172.18.0.9,172.18.0.2']);
+  });
+
+  it('shuffles fairly: every order of three comes up about as often', () => {
+    const counts = new Map<string, number>();
+    for (let i = 0; i < 6000; i++) {
+      const order = shuffled(['a', 'b', 'c']).join('');
+      counts.set(order, (counts.get(order) ?? 0) + 1);
+    }
+    expect(counts.size).toBe(6);
+    for (const count of counts.values()) expect(count).toBeGreaterThan(800);
   });
 
   it('keeps a link alias to the container that has the link', () => {
@@ -62,10 +90,11 @@ describe('resolve', () => {
   it('has no HTTPS record of a known name either, a type that the decoder has no word for', () => {
     const bytes = question('db');
     bytes.writeUInt16BE(65, bytes.length - 4);
-    const resolution = resolve(admitted(bytes), FOOBAR, zone);
-    if (resolution.kind !== 'answer') throw new Error('forwarded');
-    expect(Buffer.from(resolution.message).subarray(12).equals(bytes.subarray(12))).toBe(true);
-    expect(read(resolution.message)).toMatchObject({ rcode: 0, answers: [] });
+    const query = admitted(bytes);
+    const reply = localReply(query, decide(query, FOOBAR, zone));
+    if (reply === null) throw new Error('forwarded');
+    expect(Buffer.from(reply).subarray(12).equals(bytes.subarray(12))).toBe(true);
+    expect(read(reply)).toMatchObject({ rcode: 0, answers: [] });
   });
 
   it('tells the families apart', () => {
@@ -82,9 +111,7 @@ describe('resolve', () => {
     expect(ask('kafka0')).toBe('forward');
     expect(ask('example.com')).toBe('forward');
     expect(ask('example.com', 'MX')).toBe('forward');
-    expect(
-      resolve(admitted(Buffer.from('12340100000100000000000000000200 01'.replace(' ', ''), 'hex')), FOOBAR, zone).kind,
-    ).toBe('forward');
+    expect(resolve(Buffer.from('1234010000010000000000000000020001', 'hex'))).toBe('forward');
   });
 
   it("finds local names first inside the asker's search domains", () => {
@@ -109,30 +136,41 @@ describe('resolve', () => {
   it('leaves other classes alone', () => {
     const bytes = question('db');
     bytes.writeUInt16BE(3, bytes.length - 2);
-    expect(resolve(admitted(bytes), FOOBAR, zone).kind).toBe('forward');
+    expect(resolve(bytes)).toBe('forward');
   });
 
   it('puts an EDNS record into replies to askers that sent one', () => {
-    const withEdns = resolve(admitted(question('db', { udpSize: 4096 })), FOOBAR, zone);
-    expect(withEdns.kind === 'answer' && read(withEdns.message)).toMatchObject({
-      opts: 1,
-      answers: [{ data: '172.18.0.3' }],
-    });
-    const without = resolve(admitted(question('db')), FOOBAR, zone);
-    expect(without.kind === 'answer' && read(without.message).opts).toBe(0);
+    expect(resolve(question('db', { udpSize: 4096 }))).toMatchObject({ opts: 1, answers: [{ data: '172.18.0.3' }] });
+    expect(resolve(question('down', { udpSize: 4096 }))).toMatchObject({ opts: 1, rcode: NXDOMAIN });
+    expect(resolve(question('db'))).toMatchObject({ opts: 0 });
+  });
+
+  it('keeps everything in the reverse tree of its subnet to itself', () => {
+    expect(ask('17.18.172.in-addr.arpa', 'NS')).toMatchObject({ rcode: 0, answers: [] });
+    expect(ask('18.172.in-addr.arpa', 'SOA')).toMatchObject({ rcode: 0, answers: [] });
+    expect(ask('lb._dns-sd._udp.0.0.18.172.in-addr.arpa', 'PTR')).toMatchObject({ rcode: NXDOMAIN });
+    expect(ask('02.0.18.172.in-addr.arpa', 'PTR')).toMatchObject({ rcode: NXDOMAIN });
+    expect(ask('172.in-addr.arpa', 'NS')).toBe('forward');
+    expect(ask('19.172.in-addr.arpa', 'NS')).toBe('forward');
+    expect(ask('in-addr.arpa', 'NS')).toBe('forward');
   });
 });
 
-describe('addressOfReverseName', () => {
+describe('parseReverseName', () => {
   it.each([
-    ['2.0.17.172.in-addr.arpa', '172.17.0.2'],
-    ['17.172.in-addr.arpa', null],
-    ['02.0.17.172.in-addr.arpa', null],
-    ['256.0.17.172.in-addr.arpa', null],
-    ['in-addr.arpa', null],
-    [`${'0.'.repeat(31)}2.ip6.arpa`.replace(/^0/, '1'), '2000:0000:0000:0000:0000:0000:0000:0001'],
-    ['1.2.ip6.arpa', null],
-  ])('%s is %s', (name, address) => {
-    expect(addressOfReverseName(name)).toBe(address);
+    ['2.0.17.172.in-addr.arpa', '172.17.0.2', 32, false],
+    ['17.172.in-addr.arpa', '172.17.0.0', 16, false],
+    ['02.0.17.172.in-addr.arpa', '172.17.0.0', 24, true],
+    ['256.0.17.172.in-addr.arpa', '172.17.0.0', 24, true],
+    ['x.2.0.17.172.in-addr.arpa', '172.17.0.2', 32, true],
+    ['1.2.0.17.172.in-addr.arpa', '172.17.0.2', 32, true],
+    [`${'0.'.repeat(31)}2.ip6.arpa`.replace(/^0/, '1'), '2000:0000:0000:0000:0000:0000:0000:0001', 128, false],
+    ['1.2.ip6.arpa', '2100:0000:0000:0000:0000:0000:0000:0000', 8, false],
+  ])('%s is %s/%s', (name, address, prefixLength, below) => {
+    expect(parseReverseName(name)).toEqual({ address, prefixLength, below });
+  });
+
+  it.each(['in-addr.arpa', '.in-addr.arpa', 'x.in-addr.arpa', 'ip6.arpa', 'arpa', 'db'])('%s is none', (name) => {
+    expect(parseReverseName(name)).toBeNull();
   });
 });

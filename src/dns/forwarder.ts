@@ -1,0 +1,132 @@
+import type { Asker, Askers } from './askers.js';
+import { ReplyCache } from './cache.js';
+import type { Query } from './query.js';
+import { errorReply } from './reply.js';
+import { examine } from './reply-facts.js';
+import type { ServerList } from './servers.js';
+import { neutralQuery, privateQuery, shareKey, tailor } from './share.js';
+import { type Asked, isCut, type Transport, type Try, type Upstream } from './upstream.js';
+import { FIELD, HEADER_BYTES, RCODE, writeUint16 } from './wire.js';
+
+/** How a forwarded question was answered. */
+export interface Forwarded {
+  readonly message: Uint8Array;
+  readonly source: 'cache' | 'merged' | 'server' | 'nobody' | 'refused';
+  /** Seconds in the cache. */
+  readonly age: number | null;
+  readonly tries: readonly Try[];
+}
+
+/**
+ * Questions that are not ours: out of the cache, else with the same one that is on its way, else to a server.
+ *
+ * The bounds of the asker count for each of his questions, merged ones too. A question that comes round to us by a server that asks
+ * us again meets itself on its way and ends with it: no loop grows.
+ */
+export class Forwarder {
+  readonly cache: ReplyCache;
+  readonly #upstream: Upstream;
+  readonly #askers: Askers;
+  readonly #onTheirWay = new Map<string, Promise<Asked>>();
+
+  constructor(upstream: Upstream, askers: Askers, cache = new ReplyCache()) {
+    this.#upstream = upstream;
+    this.#askers = askers;
+    this.cache = cache;
+  }
+
+  /** At once where nobody need be asked. Never rejects. @param now milliseconds, for the rate */
+  forward(query: Query, { asker, id, list, transport, now }: Circumstances): Forwarded | Promise<Forwarded> {
+    const shared = shareKey(query);
+    const key = shared === null ? null : `${list.key} ${shared}`;
+    const hit = key === null ? null : this.cache.get(key);
+    if (hit !== null) {
+      this.#askers.count(asker, 'cached');
+      return { message: tailor(query, hit.reply, hit.age), source: 'cache', age: hit.age, tries: [] };
+    }
+    if (list.servers.length === 0) {
+      this.#askers.count(asker, 'failed');
+      return { message: errorReply(query, RCODE.SERVFAIL), source: 'nobody', age: null, tries: [] };
+    }
+    if (!asker.forwards.take(now) || !this.#askers.enter(asker)) {
+      this.#askers.count(asker, 'refused');
+      return { message: errorReply(query, RCODE.REFUSED), source: 'refused', age: null, tries: [] };
+    }
+    return this.#forward(query, key, { asker, id, list, transport, now }).finally(() => this.#askers.leave(asker));
+  }
+
+  async #forward(query: Query, key: string | null, { asker, id, list, transport }: Circumstances): Promise<Forwarded> {
+    if (key === null) {
+      this.#askers.count(asker, 'forwarded');
+      const sent = { message: privateQuery(query), questionEnd: query.questionEnd };
+      return this.#privately(query, asker, await this.#upstream.ask(sent, list.servers, transport));
+    }
+    const way = `${transport} ${key}`;
+    const same = this.#onTheirWay.get(way);
+    this.#askers.count(asker, same ? 'merged' : 'forwarded');
+    const asked = await (same ?? this.#set(query, { key, way, owner: id, list, transport }));
+    const { reply, tries } = asked;
+    if (reply === null) return this.#nobody(query, asker, tries);
+    const { message, facts } = reply;
+    const source = same ? 'merged' : 'server';
+    return { message: tailor(query, { message, facts }, null), source, age: null, tries };
+  }
+
+  /** Sets a question on its way; what comes back is for everybody who asks it meanwhile, and for the cache. */
+  #set(query: Query, { key, way, owner, list, transport }: Shared): Promise<Asked> {
+    const sent = { message: neutralQuery(query), questionEnd: query.questionEnd };
+    const asking = this.#upstream.ask(sent, list.servers, transport).then((asked) => {
+      if (asked.reply === null) {
+        if (!asked.ours) this.#keepFailure(key, owner, query);
+        return asked;
+      }
+      const { facts, message: whole } = asked.reply;
+      // Out of the buffer that it came in, without what only this hop should see.
+      const message = Uint8Array.from(whole.subarray(0, facts.end));
+      writeUint16(message, FIELD.ADDITIONALS, facts.additionals);
+      if (!isCut(message)) this.cache.put(key, owner, message, facts);
+      return { ...asked, reply: { message, facts } };
+    });
+    this.#onTheirWay.set(way, asking);
+    return asking.finally(() => this.#onTheirWay.delete(way));
+  }
+
+  /** His own question, and the reply as the bytes that came. */
+  #privately(query: Query, asker: Asker, { reply, tries }: Asked): Forwarded {
+    if (reply === null) return this.#nobody(query, asker, tries);
+    const message = Uint8Array.from(reply.message.subarray(0, reply.facts.wholeEnd));
+    writeUint16(message, FIELD.ID, query.id);
+    message.set(query.bytes.subarray(HEADER_BYTES, query.questionEnd), HEADER_BYTES);
+    return { message, source: 'server', age: null, tries };
+  }
+
+  #nobody(query: Query, asker: Asker, tries: readonly Try[]): Forwarded {
+    this.#askers.count(asker, 'failed');
+    return { message: errorReply(query, RCODE.SERVFAIL), source: 'nobody', age: null, tries };
+  }
+
+  /** That nobody answers is worth knowing for a second, too. */
+  #keepFailure(key: string, owner: string, query: Query): void {
+    const message = errorReply({ ...query, edns: null }, RCODE.SERVFAIL);
+    const facts = examine(message);
+    if (facts !== null) this.cache.put(key, owner, message, facts);
+  }
+}
+
+export interface Circumstances {
+  readonly asker: Asker;
+  /** The asking container. */
+  readonly id: string;
+  readonly list: ServerList;
+  readonly transport: Transport;
+  /** Milliseconds that never go back. */
+  readonly now: number;
+}
+
+interface Shared {
+  readonly key: string;
+  readonly way: string;
+  readonly owner: string;
+  readonly list: ServerList;
+  readonly transport: Transport;
+}
