@@ -13,11 +13,16 @@
  * @packageDocumentation
  */
 import { type Client, connect as connectClient, currentPaths } from './api/index.js';
-import type { ContainerSummary, Faults, LogRecord } from './api/types.js';
+import type { ContainerSummary, CreateContainer, Faults, LogRecord } from './api/types.js';
 import { completeSpec, findDaemonScript, findLauncher, startDaemonProcess, startDetached } from './launch/index.js';
-import { guestEnvironment } from './model/environment.js';
+import { parseDnsOption, parseDnsSearch, parseDnsServer, parseNetworkAlias } from './model/dns-options.js';
+import { type Environment, guestEnvironment } from './model/environment.js';
+import { parseExposed } from './model/expose.js';
+import { parseExtraHost } from './model/extra-host.js';
 import { NO_FAULTS, parseFaults } from './model/fault-spec.js';
 import { parseHostAccess } from './model/host-access.js';
+import type { LaunchSpec } from './model/launch-spec.js';
+import { parseLinkSpec } from './model/link-spec.js';
 import { parsePortSpec } from './model/port-spec.js';
 
 export type {
@@ -53,6 +58,24 @@ export interface RunOptions {
   readonly faults?: readonly string[];
   /** Remove the container when it has ended. */
   readonly autoRemove?: boolean;
+  /** Links to others, as `--link` takes them: `db`, `db:database`. */
+  readonly links?: readonly string[];
+  /** Variables that tell of the links; default `modern`. */
+  readonly linkEnv?: 'modern' | 'legacy' | 'none';
+  /** Seconds to wait for the first port of a linked container that declares none, 0..3600; default 5. */
+  readonly linkWait?: number;
+  /** Ports that links shall know of: `5432`, `8000-8010/tcp`; `none`: not those that are seen to be listened on either. */
+  readonly expose?: readonly string[];
+  /** Lines of /etc/hosts: `name:10.0.0.1`, `gateway:host-gateway`. */
+  readonly extraHosts?: readonly string[];
+  /** Servers, search domains and options of its resolver. A list that is given, an empty one too, takes the place of the host's. */
+  readonly dns?: {
+    readonly servers?: readonly string[];
+    readonly search?: readonly string[];
+    readonly options?: readonly string[];
+  };
+  /** Other names by which others find it. */
+  readonly networkAliases?: readonly string[];
 }
 
 /** One user's unet. Every method throws `UnetError`, whose `code` tells the kind. */
@@ -66,35 +89,41 @@ export class Unet {
 
   /** Runs a command in the background and resolves when it has started. */
   async run(argv: readonly string[], options: RunOptions = {}): Promise<ContainerSummary> {
-    const { all, ports } = options.hostAccess === undefined ? NO_ACCESS : parseHostAccess(options.hostAccess);
-    const { id, launch, linkEnv } = await this.#client.create({
-      name: options.name ?? null,
-      argv: [...argv],
-      cwd: options.cwd ?? process.cwd(),
-      env: { ...options.env },
-      detach: true,
-      autoRemove: options.autoRemove ?? false,
-      openStdin: false,
-      tty: false,
-      user: options.user ?? 'self',
-      hostname: options.hostname ?? null,
-      network: 'bridge',
-      ports: (options.publish ?? []).flatMap((spec) => parsePortSpec(spec)).map((request) => ({ ...request })),
-      mtu: options.mtu ?? null,
-      hostAccess: { all, ports: [...ports] },
-      offload: true,
-      faults: options.faults === undefined ? null : { ...NO_FAULTS, ...parseFaults(options.faults) },
-    });
-    const environment = guestEnvironment(process.env, launch.hostname, linkEnv, options.env ?? {}, false);
-    try {
-      await startDetached(findLauncher(), completeSpec(launch, environment));
-    } catch (error) {
-      // The launcher's reason counts, not that nothing is there to be waited for.
-      await this.#client.wait(id, 'ended', { launcherEnded: true }).catch(() => {});
-      throw error;
-    }
-    await this.#client.wait(id, 'started', { launcherEnded: true });
+    const request = requestOf(argv, options);
+    const { id, launch, linkEnv } = await this.#client.create(request);
+    await this.#launch(id, launch, guestEnvironment(process.env, launch.hostname, linkEnv, request.env, false));
     return this.#client.inspect(id);
+  }
+
+  /** Makes a container that `start` will run: it has its name, and others can link to it. */
+  async create(argv: readonly string[], options: RunOptions = {}): Promise<ContainerSummary> {
+    const { id } = await this.#client.make(requestOf(argv, options));
+    return this.#client.inspect(id);
+  }
+
+  /**
+   * Starts one that was created or has ended, in the background, with this process's environment below what it was made with.
+   * Resolves when its command has started; at once for one that runs.
+   */
+  async start(ref: string): Promise<ContainerSummary> {
+    const { id, launch, linkEnv, env, cleanEnv } = await this.#client.start(ref);
+    if (launch !== null) {
+      const given = { PWD: launch.cwd, ...env };
+      await this.#launch(id, launch, guestEnvironment(process.env, launch.hostname, linkEnv, given, cleanEnv));
+    }
+    return this.#client.inspect(id);
+  }
+
+  /** `stop`, then `start`; one that was to remove itself at its end stays. */
+  async restart(ref: string, timeoutSeconds = 10): Promise<ContainerSummary> {
+    const { id } = await this.#client.inspect(ref);
+    await this.#client.stop(id, timeoutSeconds, { keep: true });
+    return this.start(id);
+  }
+
+  /** Another name; its hostname and the links to it stay. */
+  rename(ref: string, name: string): Promise<void> {
+    return this.#client.rename(ref, name);
   }
 
   /** Running containers, newest first; with `all` also those that have ended. */
@@ -144,6 +173,55 @@ export class Unet {
   close(): void {
     this.#client.close();
   }
+
+  async #launch(id: string, launch: Omit<LaunchSpec, 'env'>, environment: Environment): Promise<void> {
+    const { ticket } = launch;
+    try {
+      await startDetached(findLauncher(), completeSpec(launch, environment));
+    } catch (error) {
+      // The launcher's reason counts, not that nothing is there to be waited for.
+      await this.#client.wait(id, 'ended', { launcherEnded: true, ticket }).catch(() => {});
+      throw error;
+    }
+    await this.#client.wait(id, 'started', { launcherEnded: true, ticket });
+  }
+}
+
+/** @throws UnetError USAGE or INVALID, before anything is made */
+function requestOf(argv: readonly string[], options: RunOptions): CreateContainer {
+  const { all, ports } = options.hostAccess === undefined ? NO_ACCESS : parseHostAccess(options.hostAccess);
+  const exposed = parseExposed(options.expose ?? []);
+  const { servers, search, options: resolverOptions } = options.dns ?? {};
+  return {
+    name: options.name ?? null,
+    argv: [...argv],
+    cwd: options.cwd ?? process.cwd(),
+    env: { ...options.env },
+    detach: true,
+    autoRemove: options.autoRemove ?? false,
+    openStdin: false,
+    tty: false,
+    user: options.user ?? 'self',
+    hostname: options.hostname ?? null,
+    network: 'bridge',
+    ports: (options.publish ?? []).flatMap((spec) => parsePortSpec(spec)).map((request) => ({ ...request })),
+    mtu: options.mtu ?? null,
+    hostAccess: { all, ports: [...ports] },
+    offload: true,
+    faults: options.faults === undefined ? null : { ...NO_FAULTS, ...parseFaults(options.faults) },
+    links: (options.links ?? []).map((spec) => ({ ...parseLinkSpec(spec) })),
+    linkEnv: options.linkEnv ?? 'modern',
+    ...(options.linkWait !== undefined && { linkWaitSeconds: options.linkWait }),
+    exposed: exposed.ports.map((port) => ({ ...port })),
+    exposeSeen: exposed.seen,
+    extraHosts: (options.extraHosts ?? []).map((line) => ({ ...parseExtraHost(line) })),
+    dns: {
+      servers: servers?.map(parseDnsServer) ?? null,
+      search: search?.map(parseDnsSearch) ?? null,
+      options: resolverOptions?.map(parseDnsOption) ?? null,
+    },
+    networkAliases: (options.networkAliases ?? []).map(parseNetworkAlias),
+  };
 }
 
 const NO_ACCESS = { all: false, ports: [] as readonly number[] };

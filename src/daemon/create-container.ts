@@ -14,13 +14,7 @@ import { bringUp } from './start-container.js';
  * @throws UnetError CONFLICT (name), NOT_FOUND, AMBIGUOUS (links), INVALID, UNAVAILABLE (disk)
  */
 export async function makeContainer(house: House, ending: Ending, request: ContainerRequest): Promise<MadeContainer> {
-  const container = reserve(house, request);
-  try {
-    await house.state.create(container.record);
-  } catch (error) {
-    await ending.forget(container);
-    throw error;
-  }
+  const container = await reserve(house, ending, request, true);
   container.settled = true;
   container.changed();
   house.log.info({ container: container.id, name: container.name }, 'container made');
@@ -42,11 +36,11 @@ export async function createContainer(
 ): Promise<CreatedContainer> {
   // Asked for first: without an engine nothing needs to be undone.
   house.engine.stack;
-  const container = reserve(house, request);
+  const container = await reserve(house, ending, request, false);
   return bringUp(house, ending, container, { detach: request.detach, isNew: true, creator });
 }
 
-function reserve(house: House, request: ContainerRequest): Container {
+async function reserve(house: House, ending: Ending, request: ContainerRequest, isKept: boolean): Promise<Container> {
   const { registry, network, links } = house;
   requireCarried(request.ports);
   const given = request.name === null ? null : parseContainerName(request.name);
@@ -79,5 +73,11 @@ function reserve(house: House, request: ContainerRequest): Container {
     exitCode: null,
   });
   registry.add(container);
+  try {
+    await house.state.create(container.record, isKept);
+  } catch (error) {
+    await ending.forget(container);
+    throw error;
+  }
   return container;
 }

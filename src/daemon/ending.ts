@@ -27,8 +27,7 @@ export class Ending {
     if (record.before === null) return this.forget(container);
     Object.assign(record, record.before, { before: null, device: null });
     this.#house.links.changed(container);
-    // A new one has no place yet.
-    await this.#settle(container, () => this.#house.state.create(record));
+    await this.#settle(container, () => this.#house.state.save(record));
   }
 
   /** As `undo`, and the launcher is told why, for the one line that its user sees. */

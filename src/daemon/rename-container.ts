@@ -1,5 +1,5 @@
 import { parseContainerName } from '../model/container-name.js';
-import { UnetError } from '../model/errors.js';
+import { messageOf, UnetError } from '../model/errors.js';
 import type { Container } from './container.js';
 import type { House } from './house.js';
 
@@ -19,14 +19,20 @@ export async function renameContainer(house: House, container: Container, text: 
   container.record.name = name;
   links.changed(container);
   try {
-    await state.create(container.record);
+    await state.save(container.record);
   } catch (error) {
     // Both names were its own until now, so that there is a way back.
     container.record.name = old;
     registry.unclaim(name, container);
     links.changed(container);
-    throw error;
+    throw container.removed ? new UnetError('NOT_FOUND', `No such container: ${old}`) : notWritten(error);
   }
   registry.unclaim(old, container);
   log.info({ container: container.id, old, name }, 'container renamed');
+}
+
+function notWritten(error: unknown): UnetError {
+  return new UnetError('UNAVAILABLE', `cannot write the state of a container: ${messageOf(error)}; it keeps its name`, {
+    cause: error,
+  });
 }

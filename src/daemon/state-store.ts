@@ -52,11 +52,17 @@ export class StateStore {
     return join(this.#root, id, 'etc', file);
   }
 
-  /** Writes the record, and makes its place where there is none. @throws UnetError UNAVAILABLE when the disk says no */
-  create(record: ContainerRecord): Promise<void> {
+  /**
+   * The place of a new container.
+   *
+   * @param isKept false: without a record in it, so that the next daemon clears away what this one does not bring up
+   * @throws UnetError UNAVAILABLE when the disk says no
+   */
+  create(record: ContainerRecord, isKept: boolean): Promise<void> {
     return this.#sayingWhy(async () => {
-      await this.#makeDirectory(record);
-      await this.#write(record);
+      await mkdir(join(this.directory(record.id), 'etc'), { recursive: true, mode: 0o700 });
+      if (record.request.detach) await writeFile(this.outputLog(record.id), '', { mode: 0o600 });
+      if (isKept) await this.#write(record);
     });
   }
 
@@ -68,7 +74,6 @@ export class StateStore {
    */
   prepare(record: ContainerRecord, etc: Readonly<Record<EtcFile, string>>, log: boolean): Promise<void> {
     return this.#sayingWhy(async () => {
-      await this.#makeDirectory(record);
       await rm(this.exitFile(record.id), { force: true });
       await Promise.all(ETC_FILES.map((file) => this.#writeEtc(record.id, file, etc[file])));
       if (log) await writeFile(this.outputLog(record.id), '', { flag: 'a', mode: 0o600 });
@@ -76,12 +81,9 @@ export class StateStore {
     });
   }
 
+  /** @throws Error of the file system, also when the container was removed: nothing brings its directory back */
   async save(record: ContainerRecord): Promise<void> {
     await this.#write(record);
-  }
-
-  async #makeDirectory({ id }: ContainerRecord): Promise<void> {
-    await mkdir(join(this.directory(id), 'etc'), { recursive: true, mode: 0o700 });
   }
 
   async #sayingWhy(write: () => Promise<void>): Promise<void> {

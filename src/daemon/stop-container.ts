@@ -81,7 +81,10 @@ export async function removeContainer(
 }
 
 async function remove(house: House, ending: Ending, container: Container): Promise<void> {
+  // It may just be made, and its end may just be written.
+  await container.waitFor(() => container.ended || container.live, { milliseconds: KILL_MILLISECONDS });
   if (container.live) await killContainer(house, ending, container);
+  await container.waitFor(() => container.ended, { milliseconds: KILL_MILLISECONDS });
   if (container.removed) {
     await ended(container, KILL_MILLISECONDS);
     if (container.leftBehind !== null) throw notDeleted(house, container, container.leftBehind);
