@@ -12,7 +12,10 @@ export declare class FileLock {
  * EADDRINUSE, EACCES, EADDRNOTAVAIL, EMFILE, EIO, or ESTOPPED once the engine is gone.
  */
 export declare class Stack {
-  /** Starts the engine. `onEvents` says that there is something: call `drainEvents` until it gives nothing. */
+  /**
+   * Starts the engine. `onEvents` says that there is something: call `drainEvents`, then `drainDns`, until they give
+   * nothing.
+   */
   constructor(options: StackOptions, onEvents: () => void)
   /** Up to `max` events, oldest first. */
   drainEvents(max: number): Array<StackEvent>
@@ -36,8 +39,18 @@ export declare class Stack {
   publish(spec: PublishSpec): number
   /** Takes a published port back (`hostPort` as `publish` answered it). Connections through it go on. */
   unpublish(spec: PublishSpec): void
-  /** Answers a question of a `dns` event; null lets it go unanswered. */
-  answerDns(query: bigint, message?: Buffer | undefined | null): void
+  /**
+   * Writes what guests ask and answer into `arena`, and says how many bytes that is: at most `max` records, which are
+   * those of `engine/src/dns/seam.rs`. Call until there are none.
+   */
+  drainDns(arena: Buffer, max: number): number
+  /** Answers questions: the records in the first `length` bytes. */
+  answerDns(records: Buffer, length: number): void
+  /**
+   * Asks the DNS server of the guest that has this address, and gives back the question's number, under which a record brings the
+   * reply, or says within seconds that there is none.
+   */
+  askGuest(network: string, address: string, message: Buffer): number
   snapshot(): StackSnapshot
   /** Makes the engine's thread panic, for tests of what the owner does then. */
   panicForTest(): void
@@ -138,7 +151,7 @@ export interface PublishSpec {
 
 /** One thing that happened. Fields that the kind does not name are null. */
 export interface StackEvent {
-  /** attached | started | failed | exited | detached | dns | overflow | fatal */
+  /** attached | started | failed | exited | detached | overflow | fatal */
   kind: string
   /** The endpoint it happened to; null for overflow and fatal. */
   endpoint: string | null
@@ -154,12 +167,6 @@ export interface StackEvent {
   signal: number | null
   /** failed, fatal */
   message: string | null
-  /** dns: what to give to `answerDns` */
-  query: bigint | null
-  /** dns: udp | tcp */
-  transport: string | null
-  /** dns: the message, without TCP's length */
-  data: Buffer | null
   /** overflow: how many events found no room */
   lost: number | null
 }

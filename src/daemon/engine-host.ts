@@ -1,9 +1,20 @@
 import { messageOf, UnetError } from '../model/errors.js';
-import type { NativeModule, NetworkSpec, Stack, StackEvent } from '../native/index.js';
+import {
+  AnswerBatch,
+  ARENA_BYTES,
+  type GuestQuestion,
+  type NativeModule,
+  type NetworkSpec,
+  readDns,
+  type Stack,
+  type StackEvent,
+} from '../native/index.js';
 import type { Log } from './log.js';
 
 /** Events taken from the engine in one call. */
 const BATCH = 256;
+/** DNS questions taken in one call: their answers go out, and others get their turn, before the next are taken. */
+const DNS_BATCH = 64;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 5000;
 /** An engine that lived this long starts the count of its failures anew. */
@@ -15,6 +26,8 @@ export interface EngineHostOptions {
   readonly network: NetworkSpec;
   readonly log: Log;
   readonly onEvent: (event: StackEvent) => void;
+  /** `reply` may be called at any time, once; null lets the question go unanswered. */
+  readonly onQuestion: (question: GuestQuestion, reply: (message: Uint8Array | null) => void) => void;
   /** A new engine stands, knowing the network and nothing else: its endpoints must be announced again. */
   readonly onRestart: () => void;
 }
@@ -26,7 +39,13 @@ export interface EngineHostOptions {
  */
 export class EngineHost {
   readonly #options: EngineHostOptions;
+  readonly #arena = Buffer.allocUnsafeSlow(ARENA_BYTES);
+  /** Whoever waits for a guest's server, by number of the question to the engine that there is now. */
+  readonly #asking = new Map<number, (message: Buffer | null) => void>();
   #stack: Stack | null = null;
+  /** Bound to one engine: the next one counts its questions anew. */
+  #answers: AnswerBatch | null = null;
+  #drainsSoon = false;
   #closed = false;
   #restarts = 0;
   #failuresInARow = 0;
@@ -48,6 +67,9 @@ export class EngineHost {
       throw error;
     }
     this.#stack = stack;
+    this.#answers = new AnswerBatch((records, length) => {
+      if (this.#stack === stack) this.ifRunning(() => stack.answerDns(records, length));
+    });
     this.#startedAt = Date.now();
   }
 
@@ -65,6 +87,22 @@ export class EngineHost {
     } catch (error) {
       this.#options.log.warn({ err: error }, 'the engine refused a call');
     }
+  }
+
+  /**
+   * Asks the DNS server in the guest that has this address on the network, by UDP. Null: there is no answer, and within seconds there
+   * will be none. The caller compares the question; the engine has compared addresses, ports and ids.
+   */
+  askGuest(address: string, message: Uint8Array): Promise<Uint8Array | null> {
+    return new Promise((resolve) => {
+      let query: number | null = null;
+      this.ifRunning((stack) => {
+        const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+        query = stack.askGuest(this.#options.network.id, address, bytes);
+      });
+      if (query === null) resolve(null);
+      else this.#asking.set(query, resolve);
+    });
   }
 
   get running(): boolean {
@@ -85,11 +123,42 @@ export class EngineHost {
     try {
       for (;;) {
         const events = this.#stack?.drainEvents(BATCH) ?? [];
-        if (events.length === 0) return;
+        if (events.length === 0) break;
         for (const event of events) this.#dispatch(event);
       }
+      this.#drainDns();
     } catch (error) {
       this.#options.log.error({ err: error }, 'events of the engine could not be taken');
+    }
+  }
+
+  #drainDns(): void {
+    const answers = this.#answers;
+    const length = this.#stack?.drainDns(this.#arena, DNS_BATCH) ?? 0;
+    if (answers === null || length === 0) return;
+    const count = readDns(this.#arena, length, {
+      onQuestion: (question) => this.#question(question, answers),
+      onReply: ({ query, message }) => {
+        const resolve = this.#asking.get(query);
+        this.#asking.delete(query);
+        resolve?.(message);
+      },
+    });
+    if (count < DNS_BATCH && length < ARENA_BYTES / 2) return;
+    if (this.#drainsSoon) return;
+    this.#drainsSoon = true;
+    setImmediate(() => {
+      this.#drainsSoon = false;
+      this.#drain();
+    });
+  }
+
+  #question(question: GuestQuestion, answers: AnswerBatch): void {
+    try {
+      this.#options.onQuestion(question, (message) => answers.add(question.query, message));
+    } catch (error) {
+      this.#options.log.error({ err: error, container: question.endpoint }, 'a DNS question went wrong');
+      answers.add(question.query, null);
     }
   }
 
@@ -110,6 +179,9 @@ export class EngineHost {
   #shut(): void {
     const stack = this.#stack;
     this.#stack = null;
+    this.#answers = null;
+    for (const resolve of this.#asking.values()) resolve(null);
+    this.#asking.clear();
     try {
       stack?.close();
     } catch (error) {

@@ -5,8 +5,13 @@ import type { Faults } from '../model/fault-spec.js';
  * the same compliance tests (test/contract). Every method throws an Error whose `code` is a `NativeErrorCode`.
  */
 export interface Stack {
-  /** Takes what has happened, at most `max` events; call again until it gives none. */
+  /** Takes what has happened, at most `max` events; call again until it gives none, then `drainDns`. */
   drainEvents(max: number): StackEvent[];
+  /**
+   * Writes what guests ask, and what their servers reply, into `arena` (`ARENA_BYTES` long): at most `max` records for
+   * `readDns`. Says how many bytes that is; there may be more when `max` were written or half of the buffer.
+   */
+  drainDns(arena: Buffer, max: number): number;
   addNetwork(spec: NetworkSpec): void;
   removeNetwork(id: string): void;
   /** Announces an endpoint: a launcher may hand over a TAP for its ticket, also again after a crash of the daemon. */
@@ -25,8 +30,14 @@ export interface Stack {
   /** Binds. Returns the host port (`hostPort` 0: the kernel chooses). Throws EADDRINUSE, EACCES, EADDRNOTAVAIL. */
   publish(spec: PublishSpec): number;
   unpublish(spec: PublishSpec): void;
-  /** Null: no answer is sent. */
-  answerDns(query: bigint, message: Buffer | null): void;
+  /** Answers questions: what `AnswerBatch` wrote into the first `length` bytes. */
+  answerDns(records: Buffer, length: number): void;
+  /**
+   * Puts a question, from the gateway's address and a random port, to port 53 of the guest that has this address on the network.
+   * Returns its number, with which a reply comes from `drainDns`: a datagram with the same id, or the news, within seconds,
+   * that there is none (nobody has the address, nobody serves there, or there are too many questions under way). UDP only.
+   */
+  askGuest(network: string, address: string, message: Buffer): number;
   snapshot(): StackSnapshot;
   close(): void;
 }
@@ -70,7 +81,7 @@ export interface PublishSpec {
   readonly guestPort: number;
 }
 
-export type StackEventKind = 'attached' | 'started' | 'failed' | 'exited' | 'detached' | 'dns' | 'overflow' | 'fatal';
+export type StackEventKind = 'attached' | 'started' | 'failed' | 'exited' | 'detached' | 'overflow' | 'fatal';
 
 /** Flat, because it crosses the addon's border: `kind` decides which fields are set, the others are null. */
 export interface StackEvent {
@@ -87,11 +98,6 @@ export interface StackEvent {
   readonly signal: number | null;
   /** failed, fatal. */
   readonly message: string | null;
-  /** dns. */
-  readonly query: bigint | null;
-  readonly transport: string | null;
-  /** dns: the raw question, without the length that TCP puts in front. */
-  readonly data: Buffer | null;
   /** overflow: events lost. */
   readonly lost: number | null;
 }

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LaunchSpec } from '../../src/model/launch-spec.js';
+import { AnswerBatch, ARENA_BYTES, type GuestReply, readDns } from '../../src/native/dns-seam.js';
 import type { EndpointSpec, NativeModule, PublishSpec, Stack, StackEvent } from '../../src/native/stack.js';
+import { until } from '../fixtures/until.js';
 
 /** One implementation of the engine, and something that plays its launcher. */
 export interface Subject {
@@ -254,6 +256,36 @@ export function describeStack(name: string, subject: Subject): void {
       });
     });
 
+    describe('the DNS service', () => {
+      const arena = Buffer.alloc(ARENA_BYTES);
+
+      it('has nothing to tell by itself', () => {
+        expectEndpoint();
+        expect(stack.drainDns(arena, 16)).toBe(0);
+      });
+
+      it('takes answers that nobody waits for', () => {
+        expectEndpoint();
+        const batch = new AnswerBatch((records, length) => stack.answerDns(records, length));
+        batch.add(1, null);
+        batch.add(2, Buffer.from('late'));
+        batch.flush();
+        stack.snapshot();
+      });
+
+      it('says that a guest that is not there answers nothing', async () => {
+        expectEndpoint();
+        const query = stack.askGuest('bridge', '172.17.9.9', Buffer.alloc(17, 1));
+        const replies: GuestReply[] = [];
+        await until(() => {
+          const length = stack.drainDns(arena, 16);
+          readDns(arena, length, { onQuestion: () => {}, onReply: (reply) => replies.push(reply) });
+          return replies.length > 0;
+        });
+        expect(replies).toEqual([{ query, message: null }]);
+      });
+    });
+
     describe('the end', () => {
       it('refuses every call from then on', () => {
         expectEndpoint();
@@ -265,6 +297,8 @@ export function describeStack(name: string, subject: Subject): void {
           () => stack.release(ID),
           () => stack.publish(published(0)),
           () => stack.snapshot(),
+          () => stack.answerDns(Buffer.alloc(16), 16),
+          () => stack.askGuest('bridge', '172.17.0.2', Buffer.alloc(17)),
           () => stack.setFaults(ID, { egress: null, ingress: null }),
         ];
         for (const call of calls) expect(call).toThrow(code('ESTOPPED'));

@@ -97,6 +97,22 @@ drop_reasons! {
     TcpReorderLimit => "tcp_reorder_limit",
     /// Data that was not kept because all flows together hold as much as they may.
     TcpMemory => "tcp_memory",
+    /// Sent to the DNS service, and no question: too short, too long, or an answer.
+    DnsNotAQuestion => "dns_not_a_question",
+    /// A DNS question of a guest that has as many under way as it may.
+    DnsShareUsed => "dns_share_used",
+    /// A DNS question while those of all guests were as many as there may be.
+    DnsFull => "dns_full",
+    /// A DNS question that the daemon did not answer in time.
+    DnsUnanswered => "dns_unanswered",
+    /// A guest's oldest idle connection to the DNS service, ended to make room for its newest.
+    DnsStreamEvicted => "dns_stream_evicted",
+    /// A connection to the DNS service of a guest that has as many as it may, and none idle.
+    DnsStreamRefused => "dns_stream_refused",
+    /// A connection to the DNS service whose client does not read its answers.
+    DnsAnswersUnread => "dns_answers_unread",
+    /// A datagram from a guest's DNS server that answers nothing that it was asked.
+    DnsReplyUnexpected => "dns_reply_unexpected",
     /// The TAP did not take a frame.
     DeviceRefused => "device_refused",
     /// An endpoint that has left.
@@ -120,6 +136,12 @@ impl Default for DropCounters {
 impl DropCounters {
     pub fn count(&mut self, reason: DropReason) {
         self.0[reason as usize] += 1;
+    }
+
+    /// Adds what another part counted by itself.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|reason| self.0[reason] + other.0[reason]))
     }
 
     #[must_use]

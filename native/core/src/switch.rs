@@ -80,6 +80,10 @@ impl Network {
         self.by_mac.get(&mac).copied()
     }
 
+    pub(crate) fn by_address(&self, address: Ipv4Addr) -> Option<EndpointId> {
+        self.by_address.get(&address).copied()
+    }
+
     pub(crate) fn members(&self) -> impl Iterator<Item = EndpointId> + '_ {
         self.by_mac.values().copied()
     }
@@ -125,6 +129,10 @@ impl Switch {
 
     pub(crate) fn remove_network(&mut self, id: NetworkId) {
         self.networks.remove(id);
+    }
+
+    pub(crate) fn network(&self, id: NetworkId) -> Option<&Network> {
+        self.networks.get(id)
     }
 
     /// None when the address or the MAC is taken, or the network does not exist.

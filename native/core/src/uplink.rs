@@ -166,4 +166,8 @@ pub trait Uplink {
 
     /// A DNS question by UDP for the daemon; the answer comes back through [`crate::Stack::dns_answer`].
     fn dns_query(&mut self, endpoint: EndpointId, from: SocketAddrV4, message: &[u8]);
+
+    /// A datagram from port 53 of a guest to this port of its gateway: the answer to what [`crate::Stack::ask_guest`] asked? False
+    /// when nobody asked from that port, and the datagram is an ordinary one.
+    fn dns_reply(&mut self, endpoint: EndpointId, port: u16, message: &[u8]) -> bool;
 }

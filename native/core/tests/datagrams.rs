@@ -220,6 +220,25 @@ fn dns_is_a_question_to_the_daemon() {
 }
 
 #[test]
+fn a_guest_is_asked_from_the_gateway_and_its_answer_is_no_flow() {
+    let mut world = World::with(PLAIN, 1000, VirtualClock::default(), HostAccess::All);
+    let (guest, network) = (world.guest(), world.network);
+    assert_eq!(world.stack.endpoint_at(network, world.wiring().guest), Some(guest));
+    assert_eq!(world.stack.endpoint_at(network, Ipv4Addr::new(172, 17, 9, 9)), None);
+    world.io.uplink.asked_from.insert((guest, 40_000));
+    let message = pattern(40, 1);
+    assert!(world.stack.ask_guest(&mut world.io, guest, 40_000, &message));
+    assert_eq!(received(&mut world), (SocketAddrV4::new(GATEWAY, 40_000), 53, message));
+    let answer = |port| world.wiring().udp(53, SocketAddrV4::new(GATEWAY, port), b"answer");
+    world.inject(&answer(40_000));
+    assert_eq!(world.io.uplink.replies, [b"answer"]);
+    assert_eq!(world.stack.flow_count(), 0);
+    // Where nobody asked, it is a datagram like any other.
+    world.inject(&answer(40_000));
+    assert_eq!((world.io.uplink.replies.len(), world.stack.flow_count()), (1, 1));
+}
+
+#[test]
 fn several_datagrams_in_one_frame() {
     let mut world = World::new(OFFLOAD);
     let data = pattern(3000, 1);

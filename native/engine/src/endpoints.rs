@@ -105,7 +105,7 @@ impl Loop {
             host_access: spec.host_access,
         };
         let id = self.stack.add_endpoint(config).ok_or(EngineError::Exists("address or mac"))?;
-        self.names.insert(id, spec.id.clone());
+        self.names.insert(id, spec.id.as_str().into());
         self.endpoints.insert(
             spec.id.clone(),
             Endpoint {
@@ -135,8 +135,9 @@ impl Loop {
         }
         self.stack.remove_endpoint(&mut self.ports, endpoint.id, self.clock.now());
         for stream in self.ports.dns.forget_endpoint(endpoint.id) {
-            self.close_dns_stream(stream);
+            self.ports.close_dns_stream(stream);
         }
+        self.events.dns(|seam| seam.forget(endpoint.id));
         self.ports.remove_tap(endpoint.id);
         self.forget_faults(endpoint.id);
         self.names.remove(endpoint.id);

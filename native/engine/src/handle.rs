@@ -11,11 +11,12 @@ use crate::run::{Loop, LoopOptions};
 use crate::snapshot::Snapshot;
 use std::collections::VecDeque;
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use unet_core::switch::HostAccess;
@@ -85,6 +86,7 @@ pub struct Engine {
     /// Which file that was.
     bound: Option<(u64, u64)>,
     thread: Option<JoinHandle<()>>,
+    next_ask: AtomicU64,
 }
 
 impl Engine {
@@ -106,7 +108,7 @@ impl Engine {
         };
         let handoff_socket = options.handoff_socket.clone();
         let bound = identity(&handoff_socket);
-        Ok(Self { mailbox, events, handoff_socket, bound, thread: Some(thread) })
+        Ok(Self { mailbox, events, handoff_socket, bound, thread: Some(thread), next_ask: AtomicU64::new(1) })
     }
 
     /// Up to `max` events; call until there are none.
@@ -221,12 +223,29 @@ impl Engine {
         self.call(move |engine| engine.unpublish(&spec))?
     }
 
-    /// Answers a question, or (`None`) lets it go unanswered. Does not wait.
+    /// Writes what guests ask and answer into `arena`, as records (see `dns/seam.rs`), and says how many bytes that is; call until
+    /// there are none, after [`Engine::drain_events`]; at most `max` records. A buffer of [`crate::SMALLEST_ARENA`] has room for one record of any size.
+    pub fn drain_dns(&self, arena: &mut [u8], max: usize) -> usize {
+        self.events.dns(|seam| seam.drain(arena, max))
+    }
+
+    /// Answers questions: records as in `dns/seam.rs`, one behind the other. Does not wait.
     ///
     /// # Errors
     /// `ESTOPPED`.
-    pub fn answer_dns(&self, query: u64, message: Option<Vec<u8>>) -> Result<(), EngineError> {
-        self.post(Box::new(move |engine| engine.answer_dns(query, message.as_deref())))
+    pub fn answer_dns(&self, records: Vec<u8>) -> Result<(), EngineError> {
+        self.post(Box::new(move |engine| engine.answer_dns_records(&records)))
+    }
+
+    /// Asks the DNS server of the guest that has this address, and gives back the question's number, under which a record will bring the
+    /// reply, or say within seconds that there is none. Does not wait.
+    ///
+    /// # Errors
+    /// `ESTOPPED`.
+    pub fn ask_guest(&self, network: String, address: Ipv4Addr, message: Vec<u8>) -> Result<u64, EngineError> {
+        let query = self.next_ask.fetch_add(1, Ordering::Relaxed);
+        self.post(Box::new(move |engine| engine.ask_guest(&network, address, query, &message)))?;
+        Ok(query)
     }
 
     /// # Errors

@@ -35,6 +35,9 @@ mod tap;
 #[cfg(test)]
 mod tests;
 
+#[doc(hidden)]
+pub use dns::hostile::hostile as hostile_dns;
+pub use dns::seam::SMALLEST_ARENA;
 pub use endpoints::{EndpointSpec, NetworkSpec};
 pub use error::EngineError;
 pub use events::{Event, EventKind};

@@ -37,18 +37,44 @@ pub(crate) const SPIN_BYTES: u64 = 16 << 10;
 /// is promised to a twentieth.
 pub(crate) const FAULT_LEAD: Duration = Duration::from_micros(100);
 
-/// Events that wait for the owner; more are counted as lost.
+/// Events of the life of endpoints that wait for the owner; more are counted as lost. Questions wait elsewhere and push none of them out.
 pub(crate) const MAX_EVENTS: usize = 8192;
+/// Of these, one endpoint's: a launcher that comes and goes in a loop loses its own.
+pub(crate) const MAX_EVENTS_PER_GUEST: usize = 64;
+
+/// A guest's part of what follows is so many times smaller than the whole.
+const DNS_SHARE: usize = 4;
 /// DNS questions that wait for their answer; the next is dropped, as a busy server does.
 pub(crate) const MAX_DNS_PENDING: usize = 8192;
-/// Of these, questions of one TCP connection.
+/// Of these, one guest's.
+pub(crate) const MAX_DNS_PENDING_PER_GUEST: usize = MAX_DNS_PENDING / DNS_SHARE;
+/// So many a guest may have even when others have used up the whole.
+pub(crate) const DNS_PENDING_FLOOR: usize = 64;
+/// Questions of one TCP connection.
 pub(crate) const MAX_DNS_PER_STREAM: usize = 64;
 /// TCP connections to the DNS service.
 pub(crate) const MAX_DNS_STREAMS: usize = 1024;
-/// A DNS question that is not answered by then is forgotten; a connection without one is closed.
+/// Of these, one guest's: beyond it, its own longest idle one makes room.
+pub(crate) const MAX_DNS_STREAMS_PER_GUEST: usize = MAX_DNS_STREAMS / DNS_SHARE;
+/// So many a guest may have even when others have used up the whole.
+pub(crate) const DNS_STREAMS_FLOOR: usize = 16;
+/// A DNS question that is not answered by then is forgotten; a connection that has not brought a whole one for so long, and waits for
+/// no answer, is closed.
 pub(crate) const DNS_PATIENCE: Duration = Duration::from_secs(10);
-/// Answers that wait in one DNS connection for its client to read.
-pub(crate) const MAX_DNS_BACKLOG: usize = 256 * 1024;
+/// Longest question in bytes, EDNS and all; the daemon's admission says the same (`MAX_QUERY_BYTES` in `src/dns/admit.ts`).
+pub(crate) const MAX_DNS_QUESTION: usize = 4096;
+/// Bytes of answers that wait in one DNS connection for its client to read: the largest message and another.
+pub(crate) const MAX_DNS_BACKLOG: usize = 128 << 10;
+/// In all connections of one guest.
+pub(crate) const MAX_DNS_BACKLOG_PER_GUEST: usize = 1 << 20;
+/// Questions of one guest that the owner gets before another guest's.
+pub(crate) const DNS_QUANTUM: usize = 16;
+
+/// Questions that we have put to DNS servers in guests: all together, and to one guest.
+pub(crate) const MAX_DNS_ASKS: usize = 1024;
+pub(crate) const MAX_DNS_ASKS_PER_GUEST: usize = 256;
+/// One that is not answered by then never will be; whoever asked has lost patience before.
+pub(crate) const DNS_ASK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Launchers connected at once.
 pub(crate) const MAX_LAUNCHERS: usize = 4096;

@@ -3,6 +3,7 @@
 
 use crate::datagrams::DatagramSocket;
 use crate::dns::DnsDesk;
+use crate::dns::asks::Heard;
 use crate::error::uplink_error;
 use crate::faults::TowardsGuests;
 use crate::outbox::{LARGEST_GATHERED, Outbox};
@@ -14,7 +15,7 @@ use std::net::{SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use unet_core::uplink::{Close, DatagramKind, DatagramPeer, Received, Started, Target, UplinkError};
 use unet_core::wire::vnet::Vnet;
-use unet_core::{BindingId, Capabilities, Device, EndpointId, FlowId, Uplink};
+use unet_core::{BindingId, Capabilities, Device, DropReason, EndpointId, FlowId, Uplink};
 use unet_sys::event::{Interest, Poller};
 use unet_sys::{datagram, stream};
 
@@ -124,6 +125,12 @@ impl Ports {
         self.taps.get_mut(endpoint).is_some_and(|(tap, _)| tap.transmit(vnet, header, payload))
     }
 
+    pub(crate) fn close_dns_stream(&mut self, id: DnsStreamId) {
+        if let Some(source) = self.dns.close_stream(id) {
+            self.forget(source);
+        }
+    }
+
     fn open_stream(&mut self, flow: FlowId, target: Target) -> io::Result<Started> {
         match target {
             Target::Address(address) => {
@@ -132,8 +139,11 @@ impl Ports {
                 Ok(if connected { Started::Connected } else { Started::InProgress })
             }
             Target::Dns { endpoint } => {
+                if let Some(victim) = self.dns.make_room(endpoint)? {
+                    self.close_dns_stream(victim);
+                }
                 let (ours, service) = stream::pair()?;
-                let id = self.dns.reserve_stream(endpoint, service)?;
+                let id = self.dns.add_stream(endpoint, service);
                 let watched = match self.dns.stream_fd(id) {
                     Some(fd) => {
                         // Watched under its own id: the flow's end and the service's end are two sources.
@@ -146,7 +156,7 @@ impl Ports {
                 match watched {
                     Ok(source) => self.dns.set_source(id, source),
                     Err(error) => {
-                        self.dns.close_stream(id);
+                        self.close_dns_stream(id);
                         return Err(error);
                     }
                 }
@@ -272,5 +282,13 @@ impl Uplink for Ports {
 
     fn dns_query(&mut self, endpoint: EndpointId, from: SocketAddrV4, message: &[u8]) {
         self.dns.ask_datagram(endpoint, from, message);
+    }
+
+    fn dns_reply(&mut self, endpoint: EndpointId, port: u16, message: &[u8]) -> bool {
+        let heard = self.dns.asks.hear(endpoint, port, message);
+        if heard == Heard::Noise {
+            self.dns.drops.count(DropReason::DnsReplyUnexpected);
+        }
+        heard != Heard::Stranger
     }
 }

@@ -3,9 +3,10 @@
 
 use crate::batch::FrameBatch;
 use crate::clock::Clock;
+use crate::dns::Delivery;
 use crate::endpoints::Endpoint;
 use crate::error::EngineError;
-use crate::events::{EventKind, EventQueue};
+use crate::events::EventQueue;
 use crate::handle::Mailbox;
 use crate::handoff::{Launcher, bind_handoff};
 use crate::limits::{ENDPOINT_SHARE, FAULT_LEAD, SPIN, SPIN_CROWDED, SWEEP, TAP_BUDGET};
@@ -16,12 +17,13 @@ use crate::tap::FRAME_BUFFER;
 use slotmap::{SecondaryMap, SlotMap};
 use std::collections::HashMap;
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use unet_core::fault::BadLink;
-use unet_core::{EndpointId, FlowId, Instant, NetworkId, Stack, StackConfig};
+use unet_core::{DropReason, EndpointId, FlowId, Instant, NetworkId, Stack, StackConfig};
 use unet_sys::datagram_batch::ReceiveRing;
 use unet_sys::event::{Interest, Poller, Ready};
 use unet_sys::{namespace, tap_io};
@@ -38,7 +40,7 @@ pub(crate) struct Loop {
     pub(crate) uid: u32,
     pub(crate) networks: HashMap<String, NetworkId>,
     pub(crate) endpoints: HashMap<String, Endpoint>,
-    pub(crate) names: SecondaryMap<EndpointId, String>,
+    pub(crate) names: SecondaryMap<EndpointId, Arc<str>>,
     /// Bad links behind TAPs; empty unless asked for.
     pub(crate) faults_from_guests: SecondaryMap<EndpointId, BadLink>,
     // An entry is made before its descriptor is watched, because the event carries the entry's key.
@@ -248,40 +250,66 @@ impl Loop {
     }
 
     fn pass_questions_on(&mut self) {
-        for question in self.ports.dns.take_questions() {
-            let name = self.names.get(question.endpoint).map(String::as_str);
-            let kind = EventKind::Dns { query: question.query, tcp: question.tcp, message: question.message };
-            self.events.push(name, kind);
+        let questions = self.ports.dns.take_questions();
+        let replies = self.ports.dns.asks.take_replies();
+        if questions.is_empty() && replies.is_empty() {
+            return;
+        }
+        self.events.push_dns(|seam| {
+            for reply in replies {
+                seam.push_reply(reply);
+            }
+            for question in questions {
+                let Some(name) = self.names.get(question.endpoint) else { continue };
+                if !seam.push(name, question) {
+                    self.ports.dns.drops.count(DropReason::DnsFull);
+                }
+            }
+        });
+    }
+
+    /// The owner's answers to questions, many at once.
+    pub(crate) fn answer_dns_records(&mut self, records: &[u8]) {
+        for (query, message) in crate::dns::seam::answers(records) {
+            self.answer_dns(query, message);
         }
     }
 
     /// The owner's answer to a question.
     pub(crate) fn answer_dns(&mut self, query: u64, message: Option<&[u8]>) {
         let (delivery, close) = self.ports.dns.answer(query, message);
-        if let (crate::dns::Delivery::Datagram { endpoint, to }, Some(message)) = (delivery, message) {
+        if let (Delivery::Datagram { endpoint, to }, Some(message)) = (delivery, message) {
             self.stack.dns_answer(&mut self.ports, endpoint, to, message);
         }
         if let Some(id) = close {
-            self.close_dns_stream(id);
+            self.ports.close_dns_stream(id);
+        }
+    }
+
+    /// Puts a question to a DNS server in a guest; what comes of it is an event in any case.
+    pub(crate) fn ask_guest(&mut self, network: &str, address: Ipv4Addr, query: u64, message: &[u8]) {
+        let now = self.clock.now();
+        let network = self.networks.get(network).copied();
+        let endpoint = network.and_then(|network| self.stack.endpoint_at(network, address));
+        let sent = endpoint.is_some_and(|endpoint| {
+            let port = self.ports.dns.asks.open(endpoint, query, message, now);
+            port.is_some_and(|port| self.stack.ask_guest(&mut self.ports, endpoint, port, message))
+        });
+        if !sent {
+            self.ports.dns.asks.fail(query);
         }
     }
 
     fn on_dns_stream(&mut self, id: DnsStreamId) {
         if self.ports.dns.on_stream(id) {
-            self.close_dns_stream(id);
-        }
-    }
-
-    pub(crate) fn close_dns_stream(&mut self, id: DnsStreamId) {
-        if let Some(source) = self.ports.dns.close_stream(id) {
-            self.ports.forget(source);
+            self.ports.close_dns_stream(id);
         }
     }
 
     fn sweep(&mut self, now: Instant) {
         self.ports.dns.set_now(now);
         for id in self.ports.dns.sweep() {
-            self.close_dns_stream(id);
+            self.ports.close_dns_stream(id);
         }
         self.sweep_launchers();
     }

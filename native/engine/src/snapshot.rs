@@ -48,7 +48,9 @@ impl Loop {
             .collect();
         endpoints.sort_by(|a, b| a.id.cmp(&b.id));
         let [tcp, udp, echo] = self.stack.flow_kinds().map(|n| n as u64);
-        let drops = self.stack.drops().iter().filter(|&(_, count)| count > 0).collect();
+        let [questions, dns_streams, dns_held] = self.ports.dns.load().map(|n| n as u64);
+        let drops = self.stack.drops().plus(&self.ports.dns.drops);
+        let drops = drops.iter().filter(|&(_, count)| count > 0).collect();
         Snapshot {
             endpoints,
             counters: vec![
@@ -57,7 +59,9 @@ impl Loop {
                 ("flows_udp", udp),
                 ("flows_echo", echo),
                 ("held_bytes", self.stack.held_bytes() as u64),
-                ("dns_refused", self.ports.dns.refused),
+                ("dns_questions", questions),
+                ("dns_streams", dns_streams),
+                ("dns_held_bytes", dns_held),
                 ("launchers", self.launchers.len() as u64),
                 ("listeners", self.listeners.len() as u64),
             ],

@@ -1,6 +1,5 @@
 //! Events, flat: `kind` decides which fields are set.
 
-use napi::bindgen_prelude::{BigInt, Buffer};
 use napi_derive::napi;
 use unet_engine::{Event, EventKind};
 
@@ -9,7 +8,7 @@ use crate::convert::number;
 /// One thing that happened. Fields that the kind does not name are null.
 #[napi(object, use_nullable = true)]
 pub struct StackEvent {
-    /// attached | started | failed | exited | detached | dns | overflow | fatal
+    /// attached | started | failed | exited | detached | overflow | fatal
     pub kind: String,
     /// The endpoint it happened to; null for overflow and fatal.
     pub endpoint: Option<String>,
@@ -25,12 +24,6 @@ pub struct StackEvent {
     pub signal: Option<i32>,
     /// failed, fatal
     pub message: Option<String>,
-    /// dns: what to give to `answerDns`
-    pub query: Option<BigInt>,
-    /// dns: udp | tcp
-    pub transport: Option<String>,
-    /// dns: the message, without TCP's length
-    pub data: Option<Buffer>,
     /// overflow: how many events found no room
     pub lost: Option<f64>,
 }
@@ -46,9 +39,6 @@ impl From<Event> for StackEvent {
             exit_code: None,
             signal: None,
             message: None,
-            query: None,
-            transport: None,
-            data: None,
             lost: None,
         };
         let kind = match event.kind {
@@ -73,12 +63,6 @@ impl From<Event> for StackEvent {
                 "exited"
             }
             EventKind::Detached => "detached",
-            EventKind::Dns { query, tcp, message } => {
-                out.query = Some(BigInt::from(query));
-                out.transport = Some(if tcp { "tcp" } else { "udp" }.to_owned());
-                out.data = Some(message.into());
-                "dns"
-            }
             EventKind::Overflow { lost } => {
                 out.lost = Some(number(lost));
                 "overflow"

@@ -1,6 +1,6 @@
 //! The engine as an object of JavaScript.
 
-use napi::bindgen_prelude::{BigInt, Buffer, Function};
+use napi::bindgen_prelude::{BufferSlice, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use std::collections::HashMap;
@@ -125,7 +125,8 @@ pub struct Stack {
 
 #[napi]
 impl Stack {
-    /// Starts the engine. `onEvents` says that there is something: call `drainEvents` until it gives nothing.
+    /// Starts the engine. `onEvents` says that there is something: call `drainEvents`, then `drainDns`, until they give
+    /// nothing.
     #[napi(constructor, catch_unwind)]
     pub fn new(options: StackOptions, on_events: Function<(), ()>) -> Result<Self> {
         if options.max_flows.is_some_and(|flows| flows == 0 || flows > MAX_FLOWS_LIMIT) {
@@ -260,14 +261,31 @@ impl Stack {
         self.engine()?.unpublish(publish_spec(spec)?).map_err(|error| failed(&error))
     }
 
-    /// Answers a question of a `dns` event; null lets it go unanswered.
+    /// Writes what guests ask and answer into `arena`, and says how many bytes that is: at most `max` records, which are
+    /// those of `engine/src/dns/seam.rs`. Call until there are none.
     #[napi(catch_unwind)]
-    pub fn answer_dns(&self, query: BigInt, message: Option<Buffer>) -> Result<()> {
-        let (negative, query, lossless) = query.get_u64();
-        if negative || !lossless {
-            return Err(invalid("query"));
+    pub fn drain_dns(&self, mut arena: BufferSlice<'_>, max: u32) -> Result<u32> {
+        if arena.len() < engine::SMALLEST_ARENA {
+            return Err(invalid("arena: too small"));
         }
-        self.engine()?.answer_dns(query, message.map(|message| message.to_vec())).map_err(|error| failed(&error))
+        let used = self.engine.as_ref().map_or(0, |engine| engine.drain_dns(&mut arena, max as usize));
+        Ok(u32::try_from(used).unwrap_or(0))
+    }
+
+    /// Answers questions: the records in the first `length` bytes.
+    #[napi(catch_unwind)]
+    pub fn answer_dns(&self, records: BufferSlice<'_>, length: u32) -> Result<()> {
+        let records = records.get(..length as usize).ok_or_else(|| invalid("length"))?;
+        self.engine()?.answer_dns(records.to_vec()).map_err(|error| failed(&error))
+    }
+
+    /// Asks the DNS server of the guest that has this address, and gives back the question's number, under which a record brings the
+    /// reply, or says within seconds that there is none.
+    #[napi(catch_unwind)]
+    pub fn ask_guest(&self, network: String, address: String, message: BufferSlice<'_>) -> Result<f64> {
+        let address = ipv4(&address, "address")?;
+        let query = self.engine()?.ask_guest(network, address, message.to_vec()).map_err(|error| failed(&error))?;
+        Ok(number(query))
     }
 
     #[napi(catch_unwind)]

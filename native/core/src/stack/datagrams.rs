@@ -30,15 +30,15 @@ use crate::proto::dns::Questions;
 use crate::proto::icmp::{self, Quote};
 use crate::proto::udp::{self, MAX_PARTS};
 use crate::route::{self, DNS_PORT, Route};
-use crate::switch::{EndpointId, Link};
+use crate::switch::{EndpointId, Link, NetworkId};
 use crate::time::Instant;
 use crate::uplink::{DatagramKind, DatagramPeer, UplinkError};
-use crate::wire::icmpv4::{ECHO_REPLY, ECHO_REQUEST, Icmpv4, Unreachable};
+use crate::wire::icmpv4::{ECHO_REPLY, ECHO_REQUEST, Icmpv4, UNREACHABLE, Unreachable};
 use crate::wire::ipv4::{Ipv4, PROTOCOL_ICMP, PROTOCOL_UDP};
 use crate::wire::udp::{Udp, Verify};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 /// A UDP flow ends so long after its last datagram (RFC 4787 REQ-5: two minutes at least, five recommended).
@@ -116,6 +116,13 @@ impl Stack {
         if segment.is_some_and(|size| payload.len() > usize::from(size) * MAX_PARTS) {
             return Err(DropReason::VnetMalformed);
         }
+        // Before all flows: no flow of the guest's may take what answers us.
+        if header.source == DNS_PORT
+            && self.switch.resolve(from).is_some_and(|(_, network)| network.config.gateway == ip.destination)
+            && io.dns_reply(from, header.destination, payload)
+        {
+            return Ok(());
+        }
         let key = FlowKey {
             endpoint: from,
             protocol: Protocol::Udp,
@@ -150,10 +157,14 @@ impl Stack {
         now: Instant,
     ) -> Result<(), DropReason> {
         let (message, data) = Icmpv4::parse(body)?;
-        if message.kind != ECHO_REQUEST || message.code != 0 {
-            return Err(DropReason::IcmpUnhandled);
-        }
         let (_, network) = self.switch.resolve(from).ok_or(DropReason::EndpointGone)?;
+        if message.kind != ECHO_REQUEST || message.code != 0 {
+            let port = closed_dns_port(&message, data, network.config.gateway)
+                .filter(|_| ip.destination == network.config.gateway);
+            // Nobody serves DNS there: the same as an answer that says nothing.
+            let is_news = port.is_some_and(|port| io.dns_reply(from, port, &[]));
+            return if is_news { Ok(()) } else { Err(DropReason::IcmpUnhandled) };
+        }
         if ip.destination == network.config.gateway {
             let link = self.link(io, from).ok_or(DropReason::EndpointGone)?;
             icmp::echo_reply(io, &link, ip.destination, message.id, message.sequence, data);
@@ -448,6 +459,23 @@ impl Stack {
         }
     }
 
+    /// Who holds an address of a network.
+    #[must_use]
+    pub fn endpoint_at(&self, network: NetworkId, address: Ipv4Addr) -> Option<EndpointId> {
+        self.switch.network(network)?.by_address(address)
+    }
+
+    /// Asks a DNS server that runs in a guest, from this port of the gateway; what the guest sends back to it comes to
+    /// [`crate::Uplink::dns_reply`]. False when it could not be sent.
+    pub fn ask_guest<I: Io>(&mut self, io: &mut I, endpoint: EndpointId, port: u16, message: &[u8]) -> bool {
+        let Some(link) = self.link(io, endpoint) else { return false };
+        let sent = udp::deliver(io, &link, SocketAddrV4::new(link.gateway, port), DNS_PORT, message);
+        if !sent {
+            self.drops.count(DropReason::DeviceRefused);
+        }
+        sent
+    }
+
     /// A published UDP port: the engine has bound the socket and keeps it under the id that is returned.
     pub fn publish_udp(&mut self, endpoint: EndpointId, guest_port: u16) -> Option<BindingId> {
         self.switch.endpoint(endpoint)?;
@@ -499,6 +527,17 @@ impl Stack {
         }
         io.datagram_close(id);
     }
+}
+
+/// The port of the gateway from which port 53 of a guest was asked that its kernel says is closed.
+fn closed_dns_port(message: &Icmpv4, quote: &[u8], gateway: Ipv4Addr) -> Option<u16> {
+    if message.kind != UNREACHABLE || message.code != Unreachable::Port as u8 {
+        return None;
+    }
+    let (ip, body) = Ipv4::parse(quote).ok()?;
+    let (&[high, low], to) = (body.first_chunk::<2>()?, body.get(2..4)?);
+    let is_ours = ip.source == gateway && ip.protocol == PROTOCOL_UDP && to == DNS_PORT.to_be_bytes();
+    is_ours.then(|| u16::from_be_bytes([high, low]))
 }
 
 fn unsent(error: UplinkError) -> DropReason {

@@ -115,4 +115,8 @@ impl Uplink for TestIo {
     fn dns_query(&mut self, endpoint: EndpointId, from: SocketAddrV4, message: &[u8]) {
         self.uplink.dns_query(endpoint, from, message);
     }
+
+    fn dns_reply(&mut self, endpoint: EndpointId, port: u16, message: &[u8]) -> bool {
+        self.uplink.dns_reply(endpoint, port, message)
+    }
 }

@@ -5,7 +5,7 @@
 use crate::flow::{BindingId, FlowId};
 use crate::switch::EndpointId;
 use crate::uplink::{Close, DatagramKind, DatagramPeer, Readiness, Received, Started, Target, Uplink, UplinkError};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::IoSlice;
 use std::io::IoSliceMut;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
@@ -93,6 +93,10 @@ pub struct FakeUplink {
     pub streams: BTreeMap<FlowId, FakeStream>,
     pub datagrams: BTreeMap<BindingId, FakeDatagramSocket>,
     pub queries: Vec<Query>,
+    /// Ports of the gateway from which a guest has been asked something.
+    pub asked_from: BTreeSet<(EndpointId, u16)>,
+    /// What came back to them.
+    pub replies: Vec<Vec<u8>>,
     /// What the next [`Uplink::tcp_connect`] answers at once.
     pub connect_error: Option<UplinkError>,
     /// What every [`Uplink::datagram_open`] answers.
@@ -311,5 +315,13 @@ impl Uplink for FakeUplink {
 
     fn dns_query(&mut self, endpoint: EndpointId, from: SocketAddrV4, message: &[u8]) {
         self.queries.push(Query { endpoint, from, message: message.to_vec() });
+    }
+
+    fn dns_reply(&mut self, endpoint: EndpointId, port: u16, message: &[u8]) -> bool {
+        let was_asked = self.asked_from.remove(&(endpoint, port));
+        if was_asked {
+            self.replies.push(message.to_vec());
+        }
+        was_asked
     }
 }

@@ -101,6 +101,10 @@ impl Uplink for Sides {
     fn datagram_close(&mut self, _: BindingId) {}
 
     fn dns_query(&mut self, _: EndpointId, _: SocketAddrV4, _: &[u8]) {}
+
+    fn dns_reply(&mut self, _: EndpointId, _: u16, _: &[u8]) -> bool {
+        false
+    }
 }
 
 /// One connection of the guest.
