@@ -1,6 +1,7 @@
 import type { FaultChange, Faults } from '../model/fault-spec.js';
 import type { ContainerDns, DnsExplanation, NetworkDns } from './dns.js';
 import { HttpOverUnix } from './http.js';
+import type { ContainerDocument } from './inspect.js';
 import { readLines } from './lines.js';
 import { routes } from './routes.js';
 import type {
@@ -76,6 +77,11 @@ export class Client {
 
   inspect(ref: string): Promise<ContainerSummary> {
     return this.#http.json('GET', routes.container(ref));
+  }
+
+  /** Everything about it, with Docker's keys. */
+  document(ref: string): Promise<ContainerDocument> {
+    return this.#http.json('GET', routes.containerInspect(ref));
   }
 
   /**

@@ -6,6 +6,7 @@ import { addDaemon } from './commands/daemon.js';
 import { addDns } from './commands/dns.js';
 import { addDoctor } from './commands/doctor.js';
 import { addFault } from './commands/fault.js';
+import { addInspect } from './commands/inspect.js';
 import { addLogs } from './commands/logs.js';
 import { addPs } from './commands/ps.js';
 import { addRename } from './commands/rename.js';
@@ -59,6 +60,7 @@ function buildProgram(context: Context, verb: { name: string }, done: (status: n
   addRun(program, context, done);
   addCreate(program, context);
   addPs(program, context);
+  addInspect(program, context, done);
   addLogs(program, context);
   addStart(program, context, done);
   addStop(program, context, done);
