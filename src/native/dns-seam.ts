@@ -46,7 +46,7 @@ export function readDns(arena: Buffer, length: number, { onQuestion, onReply }: 
     const start = nameStart + arena.readUInt16LE(offset + 6);
     const end = start + arena.readUInt32LE(offset);
     if (kind === KIND.udp || kind === KIND.tcp) {
-      const endpoint = arena.latin1Slice(nameStart, start);
+      const endpoint = arena.toString('latin1', nameStart, start);
       const transport = kind === KIND.tcp ? 'tcp' : 'udp';
       onQuestion({ endpoint, transport, data: Buffer.from(arena.subarray(start, end)), query });
     } else {
