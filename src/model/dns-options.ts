@@ -1,6 +1,7 @@
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { BlockList, isIPv6 } from 'node:net';
 import { isConfigWord } from './config-word.js';
 import { UnetError } from './errors.js';
+import { canonicalAddress } from './ip-address.js';
 
 /** A domain of `--dns-search` that means: no search domain at all. */
 export const NO_SEARCH = '.';
@@ -16,13 +17,13 @@ OWN_LOOPBACK.addSubnet('127.0.0.0', 8);
 OWN_LOOPBACK.addAddress('::1', 'ipv6');
 
 /**
- * The address of a DNS server, IPv4 or IPv6, as it was typed.
+ * The address of a DNS server, IPv4 or IPv6, in its shortest form, as in Docker.
  *
  * @throws UnetError INVALID
  */
 export function parseDnsServer(text: string): string {
-  const address = text.trim();
-  if (isIP(address) !== 0 && !address.includes('%')) return address;
+  const address = canonicalAddress(text.trim());
+  if (address !== null) return address;
   throw new UnetError('INVALID', `IP address is not correctly formatted: ${text}`);
 }
 

@@ -1,5 +1,5 @@
-import { isIP, isIPv4 } from 'node:net';
 import { UnetError } from './errors.js';
+import { canonicalAddress } from './ip-address.js';
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 
@@ -18,7 +18,6 @@ export interface PortRequest {
 const MAX_PORT = 65535;
 const PROTOCOLS: readonly string[] = ['tcp', 'udp', 'sctp'];
 const LONG_FORM_KEYS = ['published', 'target', 'protocol'];
-const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
 /**
  * Reads a value of `-p`.
@@ -115,18 +114,7 @@ function fromLongForm(text: string): string {
 function parseAddress(text: string): string | null {
   if (text === '') return null;
   const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text;
-  if (isIP(bare) === 0 || bare.includes('%')) throw invalid(`invalid IP address: ${bare}`);
-  if (isIPv4(bare)) return bare;
-  const canonical = new URL(`http://[${bare}]/`).hostname.slice(1, -1);
-  return MAPPED.exec(bare)?.[1] ?? mappedFromHex(canonical) ?? canonical;
-}
-
-/** `::ffff:7f00:1` is 127.0.0.1 written as IPv6: one binding, not two. */
-function mappedFromHex(canonical: string): string | null {
-  const match = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical);
-  if (!match?.[1] || !match[2]) return null;
-  const [high, low] = [Number.parseInt(match[1], 16), Number.parseInt(match[2], 16)];
-  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+  return canonicalAddress(bare) ?? fail(`invalid IP address: ${bare}`);
 }
 
 function parseRange(text: string): { from: number; to: number } | null {

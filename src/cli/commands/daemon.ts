@@ -80,7 +80,7 @@ function settingsLine({ configFile, settings: { dns, sources } }: DaemonInfo): s
     ['dns-search', dns.search],
     ['dns-opts', dns.options],
   ] as const;
-  const given = lists.filter(([, list]) => list !== null).map(([key, list]) => `${key} ${list?.join(' ')}`);
+  const given = lists.filter(([, list]) => list !== null).map(([key, list]) => `${key} ${list?.join(' ') || 'none'}`);
   if (given.length === 0) return `none; ${configFile} and UNET_OPTS are looked at when the daemon starts`;
   return `${given.join('; ')} (from ${sources.join(', ')})`;
 }
