@@ -1,10 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { directivesOf, renderResolvConf, searchDomains } from '../files/index.js';
+import { isDeepStrictEqual } from 'node:util';
+import { renderResolvConf, searchDomains } from '../files/index.js';
 import { chooseDns, type DnsChoice } from '../model/dns-choice.js';
 import { isOwnResolver } from '../model/dns-options.js';
 import type { ParsedResolvConf } from '../model/resolv-conf.js';
+import type { Container } from './container.js';
 import type { House } from './house.js';
 import type { ContainerRecord } from './record.js';
+
+type RewritingHouse = Pick<House, 'registry' | 'network' | 'state' | 'log'>;
 
 /**
  * What a container's resolver is told, and whom it is answered by. Each list is the run's, else the daemon's, else the host's. The
@@ -14,11 +17,11 @@ function dnsOf({ request, dnsDefaults }: ContainerRecord, host: ParsedResolvConf
   return chooseDns(request.dns, dnsDefaults, { ...host, servers: host.nameservers });
 }
 
-/** At a start, before the file is written: the daemon's lists, and the search domains that the proxy takes off, come into the record. */
+/** At a start, before the file is written: the daemon's lists, and what will stand there, come into the record. */
 export function adoptDns(house: Pick<House, 'settings' | 'hostResolvConf'>, record: ContainerRecord): void {
   const { servers, search, options } = house.settings.dns;
   record.dnsDefaults = { servers: copy(servers), search: copy(search), options: copy(options) };
-  record.search = [...searchDomains(dnsOf(record, house.hostResolvConf()).search)];
+  noteLists(record, house.hostResolvConf());
 }
 
 export function resolvConfOf(house: Pick<House, 'network'>, record: ContainerRecord, host: ParsedResolvConf): string {
@@ -47,27 +50,34 @@ export function dnsWarnings({ request, dnsDefaults }: ContainerRecord): string[]
  * The host's resolv.conf changed, or may have while no daemon ran: running containers whose search or options are the host's get theirs
  * in place. Whom the host asks is no reason: that is the proxy's business, and the file names the gateway.
  */
-export function rewriteResolvConf(
-  house: Pick<House, 'registry' | 'network' | 'state' | 'log'>,
+export function rewriteResolvConf(house: RewritingHouse, host: ParsedResolvConf): void {
+  for (const container of house.registry.all()) refreshResolvConf(house, container, host);
+}
+
+/** For one; also when its files have been written and its command not started: the host's may have changed in between. */
+export function refreshResolvConf(
+  house: Omit<RewritingHouse, 'registry'>,
+  container: Container,
   host: ParsedResolvConf,
 ): void {
-  for (const container of house.registry.all()) {
-    const { record } = container;
-    if (!container.live || record.lease === null) continue;
-    const chosen = dnsOf(record, host);
-    if (chosen.search.origin !== 'host' && chosen.options.origin !== 'host') continue;
-    const text = resolvConfOf(house, record, host);
-    try {
-      const written = readFileSync(house.state.etcFile(container.id, 'resolv.conf'), 'utf8');
-      if (directivesOf(written) === directivesOf(text)) continue;
-      house.state.rewriteEtc(container.id, 'resolv.conf', text);
-    } catch (error) {
-      house.log.warn({ err: error, container: container.id }, 'its resolv.conf was not rewritten');
-      continue;
-    }
-    record.search = [...searchDomains(chosen.search)];
-    void container.serially(() => house.state.save(record)).catch(() => {});
-  }
+  const { record } = container;
+  if (record.phase !== 'starting' && record.phase !== 'running') return;
+  const before = [record.search, record.options];
+  noteLists(record, host);
+  if (isDeepStrictEqual([record.search, record.options], before)) return;
+  house.state.rewriteEtc(container.id, 'resolv.conf', resolvConfOf(house, record, host));
+  void container
+    .serially(() => house.state.save(record))
+    .catch((error) => {
+      house.log.warn({ err: error, container: container.id }, 'its new search domains were not written down');
+    });
+}
+
+/** What stands in the file, for the proxy, which takes search domains off, and to find out whether it would now be another. */
+function noteLists(record: ContainerRecord, host: ParsedResolvConf): void {
+  const { search, options } = dnsOf(record, host);
+  record.search = [...searchDomains(search)];
+  record.options = [...options.list];
 }
 
 function copy(list: readonly string[] | null): string[] | null {

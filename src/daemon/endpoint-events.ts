@@ -2,6 +2,7 @@ import { messageOf } from '../model/errors.js';
 import type { PublishedPort } from '../model/port-list.js';
 import type { PublishSpec, StackEvent } from '../native/index.js';
 import type { Container } from './container.js';
+import { refreshResolvConf } from './container-dns.js';
 import type { Ending } from './ending.js';
 import type { House } from './house.js';
 import { endpointSpec } from './launch-part.js';
@@ -85,6 +86,7 @@ export class EndpointEvents {
     if (event.running) return this.#takeBack(container);
     if (record.phase !== 'created') return;
     record.phase = 'starting';
+    refreshResolvConf(this.#house, container, this.#house.hostResolvConf());
     const { ticket } = record;
     const isSame = () => container.live && record.ticket === ticket;
     try {

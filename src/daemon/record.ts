@@ -36,6 +36,8 @@ export const recordSchema = v.strictObject({
   lease: v.nullable(v.strictObject({ address: v.string(), mac: v.string() })),
   /** Search domains of its resolv.conf. */
   search: v.array(v.string()),
+  /** Options there, but for the `ndots:0` that is added. */
+  options: v.optional(v.array(v.string()), []),
   /** The daemon's DNS lists at its last start: a later daemon may have others. */
   dnsDefaults: v.optional(dnsSchema, NO_DNS_LISTS),
   published: v.array(

@@ -1,4 +1,4 @@
 export { MAX_NAMESERVERS, type ParsedResolvConf, parseResolvConf } from '../model/resolv-conf.js';
 export { renderHostname } from './hostname.js';
 export { type HostsLine, type HostsOptions, renderHosts } from './hosts.js';
-export { directivesOf, type ResolvConfOptions, renderResolvConf, searchDomains } from './resolv-conf.js';
+export { type ResolvConfOptions, renderResolvConf, searchDomains } from './resolv-conf.js';

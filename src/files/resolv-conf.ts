@@ -38,14 +38,6 @@ export function searchDomains({ list }: DnsList): readonly string[] {
   return list.filter((domain) => domain !== NO_SEARCH);
 }
 
-/** What a resolver reads of a resolv.conf: all but comments and blank lines. */
-export function directivesOf(text: string): string {
-  return text
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .join('\n');
-}
-
 function nameservers(gateway: string, { origin, list }: DnsList): readonly string[] {
   // The host's loopback is asked from the host: only a list of the run or of the daemon speaks of the container's own.
   if (origin === 'host' || list.length === 0) return [gateway];

@@ -8,10 +8,12 @@ import { Container } from '../../../src/daemon/container.js';
 import {
   adoptDns,
   dnsWarnings,
+  refreshResolvConf,
   resolvConfOf,
   rewriteResolvConf,
   serversOf,
 } from '../../../src/daemon/container-dns.js';
+import { EtcFiles } from '../../../src/daemon/etc-files.js';
 import { openDefaultNetwork } from '../../../src/daemon/network.js';
 import { type ContainerRecord, recordSchema } from '../../../src/daemon/record.js';
 import { Registry } from '../../../src/daemon/registry.js';
@@ -19,6 +21,7 @@ import { StateStore } from '../../../src/daemon/state-store.js';
 import { type DnsLists, NO_DNS_LISTS } from '../../../src/model/dns-choice.js';
 import { parseResolvConf } from '../../../src/model/resolv-conf.js';
 import { createRequest } from '../../fixtures/daemon-under-test.js';
+import { fakeNative } from '../../fixtures/fake-stack.js';
 
 let root: string;
 let registry: Registry;
@@ -29,7 +32,7 @@ const log = pino({ level: 'silent' });
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'unet-dns-'));
   registry = new Registry();
-  state = new StateStore(root);
+  state = new StateStore(root, new EtcFiles(fakeNative(), log));
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
@@ -68,6 +71,7 @@ async function running(
   });
   adoptDns({ settings: { dns: lists(daemon), sources: [] }, hostResolvConf: () => hostOf(host) }, record);
   const etc = { hosts: '', hostname: '', 'resolv.conf': resolvConfOf({ network }, record, hostOf(host)) };
+  await state.create(record, true);
   await state.prepare(record, etc, false);
   registry.add(new Container(record));
   return record;
@@ -109,6 +113,17 @@ describe('rewriteResolvConf', () => {
     expect(readFileSync(fileOf(byDaemon), 'utf8')).toMatch(/\nsearch daemon\.example\noptions ndots:0\n/);
     expect(readFileSync(fileOf(half), 'utf8')).toMatch(/\nsearch run\.example\noptions timeout:9 ndots:0\n/);
     expect(half.search).toEqual(['run.example']);
+  });
+
+  it('makes up for a change between the writing of the files and the start', async () => {
+    const record = await running();
+    record.phase = 'created';
+    rewrite('search second.example\n');
+    expect(readFileSync(fileOf(record), 'utf8')).toContain('first.example');
+    record.phase = 'starting';
+    const container = registry.resolve(record.id);
+    refreshResolvConf({ network, state, log }, container, hostOf('search second.example\n'));
+    expect(readFileSync(fileOf(record), 'utf8')).toContain('\nsearch second.example\n');
   });
 
   it('passes over one that does not run', async () => {

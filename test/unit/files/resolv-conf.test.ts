@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { directivesOf, parseResolvConf, renderResolvConf } from '../../../src/files/index.js';
+import { parseResolvConf, renderResolvConf } from '../../../src/files/index.js';
 import { chooseDns, type DnsLists, NO_DNS_LISTS } from '../../../src/model/dns-choice.js';
 
 const gateway = '172.17.0.1';
@@ -19,7 +19,10 @@ function render({ host: text = '', run, daemon, path = '/etc/resolv.conf' }: Cas
   return renderResolvConf({ gateway, host, chosen });
 }
 
-const directives = (what: Case) => directivesOf(render(what)).split('\n');
+const directives = (what: Case) =>
+  render(what)
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
 const comments = (what: Case) =>
   render(what)
     .split('\n')
