@@ -91,6 +91,7 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
     isGateway: (address) => address === network.gateway,
     isInside: (_asker, address) => zone.owns(address, 32),
     serversOf: (asker) => serverChoiceOf(house, asker),
+    askInside: (address, message) => engine.askGuest(address, Buffer.from(message)),
     log,
     onHostChange: (host) => rewriteResolvConf(house, host),
   });

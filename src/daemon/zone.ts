@@ -9,7 +9,7 @@ import type { Links } from './links/index.js';
 /** Names of the host's loopback for containers that may reach it. */
 const HOST_NAMES = ['host.unet.internal', 'host.docker.internal', 'host.containers.internal'];
 
-type ZoneHouse = Pick<House, 'registry' | 'network'> & { readonly links?: Pick<Links, 'childByAlias'> };
+type ZoneHouse = Pick<House, 'registry' | 'network'> & { readonly links: Pick<Links, 'childByAlias'> };
 
 interface Entry {
   /** The first that applies of name, alias, id. */
@@ -87,7 +87,7 @@ export class Zone {
   #lookupAs(asker: string, name: string): LocalName | null {
     const links = this.#house.registry.get(asker)?.record.links ?? [];
     if (links.length > 0 && links.some(({ alias }) => alias.toLowerCase() === name)) {
-      const child = this.#house.links?.childByAlias(asker, name);
+      const child = this.#house.links.childByAlias(asker, name);
       return local('link', child === undefined ? [] : [child]);
     }
     this.#refresh();

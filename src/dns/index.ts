@@ -1,6 +1,7 @@
 import type { DnsExplanation, DnsFigures } from '../model/dns-report.js';
 import { MAX_NAMESERVERS, type ParsedResolvConf, parseResolvConf } from '../model/resolv-conf.js';
 import { admit } from './admit.js';
+import type { AskInside } from './ask-inside.js';
 import { Askers } from './askers.js';
 import { explain } from './explain.js';
 import { type Forwarded, Forwarder } from './forwarder.js';
@@ -22,6 +23,8 @@ export interface DnsOptions extends Zone, Partial<Reach> {
   readonly log: UpstreamLog;
   /** Servers of a container's run or of the daemon; null, and where this is absent: the host's. */
   readonly serversOf?: (asker: string) => ServerChoice | null;
+  /** Asks a server that stands in the container's own network. */
+  readonly askInside?: AskInside;
   readonly resolvConfPath?: string;
   /** Where upstreams listen: 53, but for tests. */
   readonly upstreamPort?: number;
@@ -67,6 +70,10 @@ export interface DnsService {
 }
 
 const DEFAULT_RESOLV_CONF = '/etc/resolv.conf';
+/** Whose bounds and counts `explain` has. */
+const OURSELVES = 'unet dns query';
+/** Its length is a number of 16 bits. */
+const MAX_TCP_REPLY_BYTES = 65_535;
 const NOWHERE: Reach = { isGateway: () => false, isInside: () => false };
 /** Lists that are remembered; made anew in a few microseconds. */
 const MAX_LISTS = 1024;
@@ -76,7 +83,7 @@ export function createDnsService(options: DnsOptions): DnsService {
   const path = options.resolvConfPath ?? DEFAULT_RESOLV_CONF;
   const file = watchHostFile(path, (text) => adopt(text));
   let host = parseResolvConf(file.current(), path);
-  const upstream = new Upstream(options.log, options.upstreamPort);
+  const upstream = new Upstream(options.log, options.upstreamPort, options.askInside);
   const askers = new Askers();
   const forwarder = new Forwarder(upstream, askers);
   const lists = new ServerLists({ ...NOWHERE, ...options });
@@ -95,8 +102,19 @@ export function createDnsService(options: DnsOptions): DnsService {
     return lists.of(endpoint, options.serversOf?.(endpoint) ?? null, host.nameservers);
   }
 
-  function forward(query: Query, id: string, transport: Transport, now: number): Forwarded | Promise<Forwarded> {
-    return forwarder.forward(query, { asker: askers.get(id, now), id, list: listOf(id), transport, now });
+  /** In earnest, but on our own account: it is not the container that asks. */
+  async function explained(query: Query, id: string): Promise<[Decision, Forwarded | Uint8Array]> {
+    const now = performance.now();
+    const asker = askers.get(OURSELVES, now);
+    askers.count(asker, 'questions');
+    const decision = decide(query, id, options);
+    const local = localReply(query, decision);
+    if (local === null) {
+      const list = listOf(id);
+      return [decision, await forwarder.forward(query, { asker, id: OURSELVES, list, transport: 'udp', now })];
+    }
+    askers.count(asker, 'local');
+    return [decision, local];
   }
 
   function trouble(query: Query, error: unknown, endpoint: string): Uint8Array {
@@ -114,25 +132,22 @@ export function createDnsService(options: DnsOptions): DnsService {
       if (admission.kind !== 'query') return admission.kind === 'reply' ? admission.message : null;
       const { query } = admission;
       const fitted = (message: Uint8Array): Uint8Array =>
-        transport === 'udp' ? cutReply(message, udpReplyLimit(query)) : message;
+        cutReply(message, transport === 'udp' ? udpReplyLimit(query) : MAX_TCP_REPLY_BYTES);
       try {
         const local = localReply(query, decide(query, endpoint, options));
         if (local !== null) {
           askers.count(asker, 'local');
           return fitted(local);
         }
-        const forwarded = forward(query, endpoint, transport, now);
+        const list = listOf(endpoint);
+        const forwarded = forwarder.forward(query, { asker, id: endpoint, list, transport, now });
         if (!(forwarded instanceof Promise)) return fitted(forwarded.message);
         return forwarded.then(({ message }) => fitted(message)).catch((error) => trouble(query, error, endpoint));
       } catch (error) {
         return trouble(query, error, endpoint);
       }
     },
-    explain: (endpoint, name, type) =>
-      explain({ name, type }, async (query): Promise<[Decision, Forwarded | Uint8Array]> => {
-        const decision = decide(query, endpoint, options);
-        return [decision, localReply(query, decision) ?? (await forward(query, endpoint, 'udp', performance.now()))];
-      }),
+    explain: (endpoint, name, type) => explain({ name, type }, (query) => explained(query, endpoint)),
     upstreams(endpoint) {
       const list = endpoint === undefined ? lists.of('', null, hostServers()) : listOf(endpoint);
       return list.servers.map((server) => ({ server, ...upstream.health(server) }));

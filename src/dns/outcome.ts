@@ -22,7 +22,7 @@ export interface Ask {
 
 export const CLOSING: Outcome = { kind: 'failed', reason: 'closing', ours: true };
 export const NO_DESCRIPTOR: Outcome = { kind: 'failed', reason: 'too many questions on their way', ours: true };
-export const NO_ANSWER: Outcome = { kind: 'failed', reason: 'no answer in time' };
+export const NO_ANSWER = { kind: 'failed', reason: 'no answer in time' } as const satisfies Outcome;
 
 /** Errors that say something of this machine and nothing of the server. */
 const OUR_OWN_ERRORS: readonly string[] = ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EAGAIN'];

@@ -1,5 +1,6 @@
+import { type AskInside, InsideAsker } from './ask-inside.js';
 import { TcpAsker } from './ask-tcp.js';
-import type { Ask, Outcome, Sent } from './outcome.js';
+import { type Ask, NO_ANSWER, type Outcome, type Sent } from './outcome.js';
 import { examine, type ReplyFacts } from './reply-facts.js';
 import { type HealthFigures, ServerHealth } from './server-health.js';
 import type { Server } from './servers.js';
@@ -51,12 +52,14 @@ export class Upstream {
   readonly #tcp = new TcpAsker();
   readonly #log: UpstreamLog;
   readonly #port: number;
+  readonly #inside: InsideAsker;
   #closed = false;
 
   /** @param port 53, but for tests */
-  constructor(log: UpstreamLog, port = 53) {
+  constructor(log: UpstreamLog, port = 53, askInside?: AskInside) {
     this.#log = log;
     this.#port = port;
+    this.#inside = new InsideAsker(askInside);
   }
 
   async ask(sent: Sent, servers: readonly Server[], transport: Transport): Promise<Asked> {
@@ -65,13 +68,18 @@ export class Upstream {
     let refusal: Asked['reply'] = null;
     let ours = false;
     this.#probe(sent, servers);
-    for (const server of this.#health.order(servers).slice(0, MAX_TRIES)) {
+    const turn = this.#health.order(servers);
+    for (const server of turn) {
+      if (tries.length >= MAX_TRIES) break;
       const began = performance.now();
       const timeoutMs = Math.min(TRY_MS, Math.floor(end - began));
       if (timeoutMs < MIN_TRY_MS || this.#closed) break;
+      const wasWell = !this.#health.hasFailed(server.key);
       const { reply, result, own } = await this.#try(sent, server, transport, timeoutMs);
       tries.push({ server, result, took: performance.now() - began });
       ours ||= own;
+      // A datagram may be lost: a server that was well is asked once more, when the others have been.
+      if (result === NO_ANSWER.reason && wasWell) turn.push(server);
       if (reply === null) continue;
       if (!isRefusal(reply.facts.rcode)) return { reply, tries, ours: false };
       refusal = reply;
@@ -115,7 +123,7 @@ export class Upstream {
   }
 
   async #askOne(sent: Sent, server: Server, transport: Transport, timeoutMs: number): Promise<Outcome> {
-    if (server.inside) return NOT_INSIDE;
+    if (server.inside) return this.#inside.ask(sent, server.address, timeoutMs);
     const start = performance.now();
     const ask: Ask = { server: server.address, port: this.#port, timeoutMs };
     const rest = (): Ask => ({ ...ask, timeoutMs: Math.max(MIN_TRY_MS, timeoutMs - (performance.now() - start)) });
@@ -139,11 +147,6 @@ export class Upstream {
     );
   }
 }
-
-const NOT_INSIDE: Outcome = {
-  kind: 'failed',
-  reason: "it stands in the container's own network, through which unet does not ask",
-};
 
 /** A reply that was cut in the middle of a record, and could not be had whole: what is left of it is the question and the TC bit. */
 function examineCut(message: Uint8Array, questionEnd: number): ReplyFacts | null {

@@ -65,6 +65,15 @@ export function replyTo(question: Buffer, data: string, { count = 1, flags = 0x0
   return encode(packet);
 }
 
+/** The question sent back with one address. */
+export function answerTo(question: Buffer, address: string): Buffer {
+  const record = Buffer.from('c00c000100010000003c0004', 'hex');
+  const reply = Buffer.concat([question, record, Buffer.from(address.split('.').map(Number))]);
+  reply.writeUInt16BE(0x8180, 2);
+  reply.writeUInt16BE(1, 6);
+  return reply;
+}
+
 /** The question sent back with an error code and nothing else. */
 export function errorTo(question: Buffer, rcode: number): Buffer {
   const reply = Buffer.from(question);
