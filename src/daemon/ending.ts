@@ -25,7 +25,7 @@ export class Ending {
     this.#giveBack(container);
     const { record } = container;
     if (record.before === null) return this.forget(container);
-    Object.assign(record, record.before, { before: null, device: null });
+    Object.assign(record, record.before, { before: null });
     this.#house.links.changed(container);
     await this.#settle(container, () => this.#house.state.save(record));
   }

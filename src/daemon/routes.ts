@@ -29,7 +29,6 @@ import { openOutputLog, readOutputLog } from './output-log.js';
 import { renameContainer } from './rename-container.js';
 import { startContainer } from './start-container.js';
 import { addDnsRoutes } from './routes/dns.js';
-import { addInspectRoute } from './routes/inspect.js';
 import { removeContainer, stopContainer } from './stop-container.js';
 
 export interface RouteDependencies extends DnsParts {
@@ -119,10 +118,6 @@ export function addRoutes(app: FastifyInstance, dependencies: RouteDependencies)
   app.get(routes.containerWait(':ref'), { schema: { querystring: waitQuerySchema } }, async (request) => {
     const { until, launcherEnded, ticket } = request.query as v.InferOutput<typeof waitQuerySchema>;
     const container = find(request);
-    const isLauncher = ticket === undefined || ticket === container.record.ticket;
-    if (launcherEnded && isLauncher && container.record.phase === 'created') {
-      await ending.undo(container, 'its launcher ended');
-    }
     let result: WaitResult | null = null;
     const met = () => {
       if (!container.ended && !(until === 'started' && container.running)) return false;
@@ -130,7 +125,12 @@ export function addRoutes(app: FastifyInstance, dependencies: RouteDependencies)
       result = waitResult(container);
       return true;
     };
-    await container.waitFor(met, { signal: whenConnectionEnds(request) });
+    const waiting = container.waitFor(met, { signal: whenConnectionEnds(request) });
+    const isLauncher = ticket === undefined || ticket === container.record.ticket;
+    if (launcherEnded && isLauncher && container.record.phase === 'created') {
+      await ending.undo(container, 'its launcher ended');
+    }
+    await waiting;
     return result ?? waitResult(container);
   });
 
@@ -147,8 +147,6 @@ export function addRoutes(app: FastifyInstance, dependencies: RouteDependencies)
   );
 
   addDnsRoutes(app, dependencies, find);
-
-  addInspectRoute(app, house, find);
 
   app.get(routes.containerLogs(':ref'), { schema: { querystring: logsQuerySchema } }, async (request, reply) => {
     const { follow, tail } = request.query as v.InferOutput<typeof logsQuerySchema>;

@@ -130,7 +130,6 @@ function begin({ engine, network, idle }: House, container: Container, isNew: bo
   record.ticket = randomBytes(TICKET_BYTES).toString('hex');
   record.network.subnet = network.subnet;
   record.faults = record.request.faults;
-  record.device = null;
   record.startedAt = null;
   record.finishedAt = null;
   record.exitCode = null;
