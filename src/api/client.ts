@@ -71,6 +71,11 @@ export class Client {
     return this.#http.json('POST', routes.containerStart(ref), { body: { attach } });
   }
 
+  /** Takes the link away that `parent` has under this alias; both containers stay. */
+  async unlink(parent: string, alias: string): Promise<void> {
+    await this.#http.json('DELETE', routes.containerLink(parent, alias));
+  }
+
   async rename(ref: string, name: string): Promise<void> {
     await this.#http.json('POST', routes.containerRename(ref), { body: { name } });
   }

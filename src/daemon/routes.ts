@@ -29,6 +29,7 @@ import { openOutputLog, readOutputLog } from './output-log.js';
 import { renameContainer } from './rename-container.js';
 import { startContainer } from './start-container.js';
 import { addDnsRoutes } from './routes/dns.js';
+import { addLinkRoutes } from './routes/links.js';
 import { removeContainer, stopContainer } from './stop-container.js';
 
 export interface RouteDependencies extends DnsParts {
@@ -147,6 +148,8 @@ export function addRoutes(app: FastifyInstance, dependencies: RouteDependencies)
   );
 
   addDnsRoutes(app, dependencies, find);
+
+  addLinkRoutes(app, house);
 
   app.get(routes.containerLogs(':ref'), { schema: { querystring: logsQuerySchema } }, async (request, reply) => {
     const { follow, tail } = request.query as v.InferOutput<typeof logsQuerySchema>;

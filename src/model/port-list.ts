@@ -1,3 +1,5 @@
+import type { ExposedPort } from './exposed-port.js';
+
 /** A published port as it stands: really bound on the host. */
 export interface PublishedPort {
   /** Without brackets. */
@@ -7,15 +9,32 @@ export interface PublishedPort {
   readonly protocol: 'tcp' | 'udp';
 }
 
+/** What stands in the list: `->` only where it is published. */
+interface Entry {
+  /** Empty: not published. */
+  readonly hostAddress: string;
+  /** Of an unpublished port its own number. */
+  readonly hostPort: number;
+  readonly containerPort: number;
+  readonly protocol: string;
+}
+
 /**
- * The PORTS column of `ps`. Neighbours whose host and container numbers are the same join to a range
- * (`0.0.0.0:80-81->80-81/tcp`); those that differ stand alone, after the joined ones.
+ * The PORTS column of `ps`: published ports, and exposed ones that are not. Neighbours join to a range where host and container numbers are
+ * the same or there is no host's (`80-82/tcp`, `0.0.0.0:80-81->80-81/tcp`); those that differ stand alone, after the joined ones.
  */
-export function formatPorts(ports: readonly PublishedPort[]): string {
-  const sorted = [...ports].sort(comparePorts);
+export function formatPorts(ports: readonly PublishedPort[], exposed: readonly ExposedPort[] = []): string {
+  const sorted = [...ports, ...unpublished(ports, exposed)].sort(comparePorts);
   const same = sorted.filter((port) => port.hostPort === port.containerPort);
   const different = sorted.filter((port) => port.hostPort !== port.containerPort);
-  return [...joinRuns(same), ...different.map(formatOne)].join(', ');
+  return [...joinRuns(same), ...different.map((port) => formatOne(port, port.hostPort, port.containerPort))].join(', ');
+}
+
+function unpublished(ports: readonly PublishedPort[], exposed: readonly ExposedPort[]): Entry[] {
+  const published = new Set(ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
+  return exposed
+    .filter(({ port, protocol }) => !published.has(`${port}/${protocol}`))
+    .map(({ port, protocol }) => ({ hostAddress: '', hostPort: port, containerPort: port, protocol }));
 }
 
 /** `0.0.0.0:8080` or `[::1]:8080`. */
@@ -23,14 +42,15 @@ export function formatHostPort(address: string, port: number | string): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-function formatOne({ hostAddress, hostPort, containerPort, protocol }: PublishedPort): string {
-  return `${formatHostPort(hostAddress, hostPort)}->${containerPort}/${protocol}`;
+/** Numbers, or ranges of them. */
+function formatOne({ hostAddress, protocol }: Entry, host: number | string, own: number | string): string {
+  return hostAddress === '' ? `${own}/${protocol}` : `${formatHostPort(hostAddress, host)}->${own}/${protocol}`;
 }
 
-function joinRuns(sorted: readonly PublishedPort[]): string[] {
-  const runs: { first: PublishedPort; last: number }[] = [];
+function joinRuns(sorted: readonly Entry[]): string[] {
+  const runs: { first: Entry; last: number }[] = [];
   // Per address and protocol, so that 80/tcp on two addresses does not break the run 80-81 of either.
-  const open = new Map<string, { first: PublishedPort; last: number }>();
+  const open = new Map<string, { first: Entry; last: number }>();
   for (const port of sorted) {
     const key = `${port.hostAddress}/${port.protocol}`;
     const run = open.get(key);
@@ -43,12 +63,12 @@ function joinRuns(sorted: readonly PublishedPort[]): string[] {
     }
   }
   return runs.map(({ first, last }) => {
-    const range = first.containerPort === last ? String(last) : `${first.containerPort}-${last}`;
-    return `${formatHostPort(first.hostAddress, range)}->${range}/${first.protocol}`;
+    const range = first.containerPort === last ? last : `${first.containerPort}-${last}`;
+    return formatOne(first, range, range);
   });
 }
 
-function comparePorts(a: PublishedPort, b: PublishedPort): number {
+function comparePorts(a: Entry, b: Entry): number {
   return (
     a.containerPort - b.containerPort ||
     compareText(a.hostAddress, b.hostAddress) ||

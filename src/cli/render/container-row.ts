@@ -18,8 +18,8 @@ export function containerRow(container: ContainerSummary, now: number, truncate:
     commandCell(container.command, truncate),
     `${humanDuration(since(container.createdAt, now))} ago`,
     statusText(container, now),
-    formatPorts(container.ports),
-    container.name,
+    container.status === 'running' ? formatPorts(container.ports, container.exposed) : '',
+    container.names.join(','),
   ];
 }
 

@@ -74,22 +74,22 @@ export class LinkGraph implements Links {
     const name = path.replace(/^\//, '');
     const slash = name.indexOf('/');
     if (slash < 0) {
-      const { name: own } = registry.resolve(name);
-      throw new UnetError(
-        'CONFLICT',
-        `Conflict, cannot remove the default link name of the container; a link is PARENT/ALIAS, as in web/${own}`,
-      );
+      registry.resolve(name);
+      throw new UnetError('CONFLICT', 'Conflict, cannot remove the default link name of the container');
     }
     const alias = name.slice(slash + 1);
     const parent = registry.resolve(name.slice(0, slash));
     await parent.serially(async () => {
       const { record } = parent;
-      const index = record.links.findIndex((link) => link.alias === alias);
-      if (parent.removed || index < 0) throw new UnetError('NOT_FOUND', `No such container: ${name}`);
-      record.links.splice(index, 1);
+      const before = record.links;
+      const left = before.filter((link) => link.alias !== alias);
+      if (parent.removed || left.length === before.length) {
+        throw new UnetError('NOT_FOUND', `No such container: ${name}`);
+      }
+      await state.save({ ...record, links: left });
+      record.links = left;
       registry.generation++;
       this.changed(parent);
-      await state.save(record);
     });
     log.info({ parent: parent.id, name: parent.name, alias }, 'link removed');
   }
