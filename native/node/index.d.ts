@@ -126,6 +126,12 @@ export interface NetworkSpec {
   mtu: number
 }
 
+/**
+ * Replaces the content of a file in place while nobody else has it open; false when somebody had, all through `patience`
+ * (microseconds, at most 100,000, in which this thread does nothing else), and nothing was written.
+ */
+export declare function overwriteUnopened(path: string, content: string, patience: number): boolean
+
 /** Says who connected to the unix socket `fd` (which stays the caller's). */
 export declare function peerIdentity(fd: number): PeerIdentity
 

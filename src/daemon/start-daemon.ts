@@ -11,6 +11,7 @@ import { serverChoiceOf } from './dns-view.js';
 import { Ending } from './ending.js';
 import { EndpointEvents } from './endpoint-events.js';
 import { EngineHost } from './engine-host.js';
+import { EtcFiles } from './etc-files.js';
 import type { House } from './house.js';
 import { IdleTimer } from './idle-timer.js';
 import { LinkGraph } from './links/link-graph.js';
@@ -54,7 +55,7 @@ export async function startDaemon({ version, env, paths, native, log }: DaemonOp
   const startedAt = new Date();
   const seconds = idleSeconds(env);
   const settings = readSettings(env, paths);
-  const state = new StateStore(paths.containersDirectory);
+  const state = new StateStore(paths.containersDirectory, new EtcFiles(native, log));
   const loaded = state.load();
   const network = openDefaultNetwork(subnetInUse(loaded));
   const idle = new IdleTimer(seconds, () => void shutdown('nothing to do'));

@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import writeFileAtomic from 'write-file-atomic';
 import { isContainerId } from '../model/container-id.js';
 import { errnoOf, messageOf, UnetError } from '../model/errors.js';
+import type { EtcFiles } from './etc-files.js';
 import { type ContainerRecord, recordSchema } from './record.js';
 
 export const ETC_FILES = ['hosts', 'hostname', 'resolv.conf'] as const;
@@ -31,9 +32,11 @@ export interface LoadedState {
 /** The files of containers: `containers/<id>/{container.json, output.log, exit.json, etc/…}`. */
 export class StateStore {
   readonly #root: string;
+  readonly #etc: EtcFiles;
 
-  constructor(containersDirectory: string) {
+  constructor(containersDirectory: string, etc: EtcFiles) {
     this.#root = containersDirectory;
+    this.#etc = etc;
   }
 
   directory(id: string): string {
@@ -100,9 +103,9 @@ export class StateStore {
     }
   }
 
-  /** In place, so that the guest's bind mount of this very inode shows it. */
+  /** In place, so that the guest's bind mount of this very inode shows it; no reader in the guest sees half of it. */
   rewriteEtc(id: string, file: EtcFile, text: string): void {
-    writeFileSync(this.etcFile(id, file), text);
+    this.#etc.rewrite(this.etcFile(id, file), text);
   }
 
   /** @throws Error of the file system: something of it is still there */

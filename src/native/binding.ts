@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { messageOf, UnetError } from '../model/errors.js';
 import type { NativeModule } from './stack.js';
 
-const EXPORTS = ['Stack', 'lockFile', 'peerIdentity'] as const;
+const EXPORTS = ['Stack', 'lockFile', 'overwriteUnopened', 'peerIdentity'] as const;
 
 /**
  * Loads the addon: `$UNET_NATIVE`, else `native/unet.node` next to the built daemon. The only place that does.

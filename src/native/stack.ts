@@ -137,6 +137,11 @@ export interface NativeModule {
   readonly Stack: new (options: StackOptions, onEvents: () => void) => Stack;
   /** flock; null when another process holds it. */
   lockFile(path: string): FileLock | null;
+  /**
+   * Replaces the content of a file in place while nobody else has it open; false when somebody had, all through `patience`
+   * (microseconds, at most 100,000, in which this thread does nothing else), and nothing was written.
+   */
+  overwriteUnopened(path: string, content: string, patience: number): boolean;
   /** Who is at the other end of a Unix socket. */
   peerIdentity(fd: number): PeerIdentity;
 }

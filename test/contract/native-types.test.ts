@@ -20,6 +20,7 @@ describe('the generated types of the addon', () => {
     expectTypeOf<Addon.StackSnapshot>().toExtend<Ours.StackSnapshot>();
     expectTypeOf<Addon.PeerIdentity>().toExtend<Ours.PeerIdentity>();
     expectTypeOf<typeof Addon.lockFile>().toExtend<Ours.NativeModule['lockFile']>();
+    expectTypeOf<typeof Addon.overwriteUnopened>().toExtend<Ours.NativeModule['overwriteUnopened']>();
     expectTypeOf<Omit<Addon.Stack, 'drainEvents'>>().toExtend<Omit<Ours.Stack, 'drainEvents'>>();
   });
 });

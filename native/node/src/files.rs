@@ -1,10 +1,13 @@
-//! What Node lacks: flock, and who is at the other end of a unix socket.
+//! What Node lacks: flock, leases, and who is at the other end of a unix socket.
 
 use napi_derive::napi;
 use std::path::Path;
-use unet_sys::{lock, peer};
+use std::time::Duration;
+use unet_sys::{lease, lock, peer};
 
 use crate::convert::{Result, io_failed};
+
+const MAX_PATIENCE_MICROS: u32 = 100_000;
 
 /// A lock on a file, held until `release` or the end of the process.
 #[napi]
@@ -26,6 +29,14 @@ impl FileLock {
 pub fn lock_file(path: String) -> Result<Option<FileLock>> {
     let held = lock::try_lock(Path::new(&path)).map_err(io_failed)?;
     Ok(held.map(|held| FileLock { held: Some(held) }))
+}
+
+/// Replaces the content of a file in place while nobody else has it open; false when somebody had, all through `patience`
+/// (microseconds, at most 100,000, in which this thread does nothing else), and nothing was written.
+#[napi(catch_unwind)]
+pub fn overwrite_unopened(path: String, content: String, patience: u32) -> Result<bool> {
+    let patience = Duration::from_micros(patience.min(MAX_PATIENCE_MICROS).into());
+    lease::overwrite_unopened(Path::new(&path), content.as_bytes(), patience).map_err(io_failed)
 }
 
 /// The process that connected to a unix socket, as the kernel saw it then.

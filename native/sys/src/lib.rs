@@ -12,6 +12,7 @@ pub mod event;
 pub mod execute;
 pub mod fdpass;
 pub mod fork;
+pub mod lease;
 pub mod lock;
 pub mod mount;
 pub mod namespace;
