@@ -229,12 +229,12 @@ fn a_guest_is_asked_from_the_gateway_and_its_answer_is_no_flow() {
     let message = pattern(40, 1);
     assert!(world.stack.ask_guest(&mut world.io, guest, 40_000, &message));
     assert_eq!(received(&mut world), (SocketAddrV4::new(GATEWAY, 40_000), 53, message));
-    let answer = |port| world.wiring().udp(53, SocketAddrV4::new(GATEWAY, port), b"answer");
-    world.inject(&answer(40_000));
+    let answer = world.wiring().udp(53, SocketAddrV4::new(GATEWAY, 40_000), b"answer");
+    world.inject(&answer);
     assert_eq!(world.io.uplink.replies, [b"answer"]);
     assert_eq!(world.stack.flow_count(), 0);
     // Where nobody asked, it is a datagram like any other.
-    world.inject(&answer(40_000));
+    world.inject(&answer);
     assert_eq!((world.io.uplink.replies.len(), world.stack.flow_count()), (1, 1));
 }
 
