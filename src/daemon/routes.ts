@@ -21,15 +21,16 @@ import { UnetError } from '../model/errors.js';
 import type { FaultChange } from '../model/fault-spec.js';
 import type { Container } from './container.js';
 import { createContainer, makeContainer } from './create-container.js';
+import type { DnsParts } from './dns-view.js';
 import type { Ending } from './ending.js';
 import { changeFaults, changeFaultsBetween, faultsBetween, faultsOf } from './faults.js';
-import type { DnsParts } from './dns-view.js';
 import type { House } from './house.js';
 import { openOutputLog, readOutputLog } from './output-log.js';
 import { renameContainer } from './rename-container.js';
-import { startContainer } from './start-container.js';
 import { addDnsRoutes } from './routes/dns.js';
+import { addInspectRoute } from './routes/inspect.js';
 import { addLinkRoutes } from './routes/links.js';
+import { startContainer } from './start-container.js';
 import { removeContainer, stopContainer } from './stop-container.js';
 
 export interface RouteDependencies extends DnsParts {
@@ -148,6 +149,8 @@ export function addRoutes(app: FastifyInstance, dependencies: RouteDependencies)
   );
 
   addDnsRoutes(app, dependencies, find);
+
+  addInspectRoute(app, house, find);
 
   addLinkRoutes(app, house);
 
