@@ -39,7 +39,10 @@ function commit(): string {
   }
 }
 
-const VARIABLES = { iperf3: 'IPERF3', pasta: 'PASTA', slirp4netns: 'SLIRP4NETNS', rootlesskit: 'ROOTLESSKIT' } as const;
+const VARIABLES = {
+  ...{ iperf3: 'IPERF3', pasta: 'PASTA', slirp4netns: 'SLIRP4NETNS', rootlesskit: 'ROOTLESSKIT' },
+  ...{ dnsperf: 'DNSPERF', dnsmasq: 'DNSMASQ', unbound: 'UNBOUND' },
+} as const;
 
 function tools(): Record<string, string> {
   const known = Object.entries(VARIABLES).flatMap(([name, variable]) => {
