@@ -44,7 +44,7 @@ describeInWorld('unet inspect', (stage) => {
       ['{{range $name, $net := .NetworkSettings.Networks}}{{$name}}: {{$net.IPAddress}}{{end}}', `bridge: ${address}`],
       ['{{.NetworkSettings.Networks.bridge.IPAddress}}', address],
       ['{{(index .NetworkSettings.Networks "bridge").IPAddress}}', address],
-      ['{{json .NetworkSettings.Ports}}', '{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"9876"}],"443/tcp":null}'],
+      ['{{json .NetworkSettings.Ports}}', '{"443/tcp":null,"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"9876"}]}'],
       ['{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}', '9876'],
       [
         '{{range $p, $conf := .NetworkSettings.Ports}}{{$p}} -> {{if $conf}}{{(index $conf 0).HostPort}}{{else}}-{{end}} {{end}}',

@@ -29,7 +29,10 @@ describe('loadNative', () => {
 
   it('takes what exports everything', () => {
     const path = join(root, 'addon.cjs');
-    writeFileSync(path, 'module.exports = { Stack: class {}, lockFile() {}, peerIdentity() {} }');
+    writeFileSync(
+      path,
+      'module.exports = { Stack: class {}, lockFile() {}, overwriteUnopened() {}, peerIdentity() {} }',
+    );
     expect(loadNative({ UNET_NATIVE: path }).lockFile('x')).toBeUndefined();
   });
 });
