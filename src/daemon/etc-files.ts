@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../model/errors.js';
 import type { NativeModule } from '../native/index.js';
@@ -34,10 +34,16 @@ import type { Log } from './log.js';
  * the old one, so that the file is never shorter than a reader found it. A reader that is between two of its pieces in that very
  * moment gets the rest of another text; one that reads it in one piece does so only if both copy in the same nanoseconds. The
  * same is done at once where a file system has no leases (NFS, FUSE), and before Linux 5.4, which counts a bind mount as an open file.
+ *
+ * A guest may hold a lease of its own (it is the same user, and reading is enough for one), and an `open` of ours would then wait for 45
+ * seconds, the whole daemon with it. So nothing here opens such a file without `O_NONBLOCK`; who holds a lease over and over keeps the
+ * old text, for itself alone.
  */
 const PATIENCE_MILLISECONDS = 1000;
 const FIRST_PAUSE_MILLISECONDS = 1;
 const LONGEST_PAUSE_MILLISECONDS = 16;
+/** Between two looks at a file that somebody has leased. */
+const LEASED_PAUSE_MILLISECONDS = 1000;
 /** Of the daemon's time in each round, for all files together: to meet the moment between two readers who come one upon the other. */
 const BURST_MICROSECONDS = 500;
 const EMPTY_LINE = 0x0a;
@@ -72,11 +78,9 @@ export class EtcFiles {
       const text = this.#waiting.get(path);
       if (text === undefined) return;
       if (this.#overwrite(path, text, Math.floor(BURST_MICROSECONDS / this.#waiting.size))) break;
-      if (Date.now() >= deadline) {
-        this.#guarded(path, () => writeUnderReaders(path, text));
-        break;
-      }
-      pause = Math.min(pause * 2, LONGEST_PAUSE_MILLISECONDS);
+      if (Date.now() < deadline) pause = Math.min(pause * 2, LONGEST_PAUSE_MILLISECONDS);
+      else if (this.#underReaders(path, text)) break;
+      else pause = LEASED_PAUSE_MILLISECONDS;
     }
     this.#waiting.delete(path);
   }
@@ -87,30 +91,38 @@ export class EtcFiles {
       return this.#native.overwriteUnopened(path, text, patience);
     } catch {
       // No leases here, or the file has gone: the plain way says which.
-      this.#guarded(path, () => writeUnderReaders(path, text));
-      return true;
+      return this.#underReaders(path, text);
     }
   }
 
-  #guarded(path: string, write: () => void): void {
+  /** False: somebody has leased it, and it is to be tried again. */
+  #underReaders(path: string, text: string): boolean {
     try {
-      write();
+      writeUnderReaders(path, text);
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') this.#log.warn({ err: error, path }, 'a file of a container was not rewritten');
+      const errno = errnoOf(error);
+      if (errno === 'EAGAIN') return false;
+      if (errno !== 'ENOENT') this.#log.warn({ err: error, path }, 'a file of a container was not rewritten');
     }
+    return true;
   }
 }
 
 function isAlready(path: string, text: string): boolean {
   try {
-    return readFileSync(path, 'utf8') === text;
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      return readFileSync(file, 'utf8') === text;
+    } finally {
+      closeSync(file);
+    }
   } catch {
     return false;
   }
 }
 
 function writeUnderReaders(path: string, text: string): void {
-  const file = openSync(path, 'r+');
+  const file = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const content = Buffer.from(text);
     const whole = Buffer.alloc(Math.max(content.length, fstatSync(file).size), EMPTY_LINE);

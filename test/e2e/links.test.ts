@@ -112,6 +112,25 @@ describeInWorld('links', (stage) => {
     ]);
   });
 
+  it('a guest with a lease on its own hosts file holds up nobody but itself', async () => {
+    const lease =
+      'import fcntl, os, signal, time; signal.signal(signal.SIGIO, signal.SIG_IGN); ' +
+      'fd = os.open("/etc/hosts", os.O_RDONLY); fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK); print("leased", flush=True); time.sleep(1000)';
+    await detached(['--name', 'db', '--expose', 'none']);
+    await detached(['--name', 'evil', '--link', 'db', '--link-wait', '0'], ['python3', '-c', lease]);
+    await detached(['--name', 'web', '--link', 'db:store', '--link-wait', '0'], WATCH_HOSTS);
+    await stage.unet.logged('evil', /leased/);
+    await stage.unet.logged('web', /store \w+ db>/);
+    // The kernel would take the lease away after 45 seconds, and the daemon would have waited for it.
+    const began = Date.now();
+    await stage.unet.ok(['rename', 'db', 'postgres']);
+    await stage.unet.logged('web', /store \w+ postgres>/);
+    // Beyond the second after which a file is written under the eyes of its readers.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await stage.unet.ok(['ps']);
+    expect(Date.now() - began).toBeLessThan(patient(15_000));
+  });
+
   it('S34: many to many, in ps too, and rm --link takes one away', async () => {
     await detached(['--name', 'db', '--expose', '5432']);
     await detached(['--name', 'cache', '--expose', '6379-6380', '--expose', '53/udp']);

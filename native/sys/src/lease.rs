@@ -20,11 +20,17 @@ const F_SETSIG: libc::c_int = 10;
 /// leaves the file as it was, too.
 pub fn overwrite_unopened(path: &Path, content: &[u8], patience: Duration) -> io::Result<bool> {
     let began = Instant::now();
-    let file = OpenOptions::new()
+    let opened = OpenOptions::new()
         .read(true)
         .write(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
-        .open(path)?;
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        // Somebody holds a lease of their own, and has been told to give it up; the kernel takes it after `lease-break-time`.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+        Err(error) => return Err(error),
+    };
     // Its room first: a disk that fills up must not leave half of it.
     match fallocate(&file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, length_of(content)?) {
         Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
@@ -102,6 +108,20 @@ mod tests {
         let reader = File::open(&path).expect("opened");
         assert!(!overwrite_unopened(&path, b"after\n", NO_TIME).expect("refused"));
         assert_eq!(fs::read_to_string(&path).expect("text"), "before, and longer than what follows\n");
+        drop(reader);
+        assert!(overwrite_unopened(&path, b"after\n", NO_TIME).expect("overwritten"));
+        fs::remove_file(path).expect("removed");
+    }
+
+    #[test]
+    fn does_not_wait_for_one_who_holds_a_lease() {
+        let path = scratch("leased");
+        let reader = File::open(&path).expect("opened");
+        fcntl(reader.as_raw_fd(), F_SETSIG, libc::SIGURG).expect("no signal that ends this");
+        fcntl(reader.as_raw_fd(), libc::F_SETLEASE, libc::F_RDLCK).expect("leased");
+        let began = Instant::now();
+        assert!(!overwrite_unopened(&path, b"after\n", NO_TIME).expect("refused"));
+        assert!(began.elapsed() < Duration::from_secs(5), "the kernel takes a lease away after 45 s");
         drop(reader);
         assert!(overwrite_unopened(&path, b"after\n", NO_TIME).expect("overwritten"));
         fs::remove_file(path).expect("removed");
