@@ -36,7 +36,8 @@ export class Registry {
   delete(container: Container): void {
     this.generation++;
     this.#byId.delete(container.id);
-    if (this.#byName.get(container.name) === container) this.#byName.delete(container.name);
+    // It may be on its way from one name to another.
+    for (const [name, holder] of this.#byName) if (holder === container) this.#byName.delete(name);
   }
 
   get(id: string | null): Container | undefined {

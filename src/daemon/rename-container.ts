@@ -10,10 +10,14 @@ import type { House } from './house.js';
  * @throws UnetError INVALID, CONFLICT (taken), UNAVAILABLE (disk)
  */
 export async function renameContainer(house: House, container: Container, text: string): Promise<void> {
-  const { registry, state, links, log } = house;
   if (text === '') throw new UnetError('INVALID', 'Neither old nor new names may be empty');
   const name = parseContainerName(text);
+  await container.serially(() => rename(house, container, name));
+}
+
+async function rename({ registry, state, links, log }: House, container: Container, name: string): Promise<void> {
   const old = container.name;
+  if (container.removed || container.removing) throw new UnetError('NOT_FOUND', `No such container: ${old}`);
   if (name === old) throw new UnetError('INVALID', 'Renaming a container with the same name as its current name');
   registry.claim(name, container);
   container.record.name = name;

@@ -407,6 +407,15 @@ describe('rename', () => {
     expect((await world.client.list(true)).map(({ name }) => name).sort()).toEqual(['db', 'web']);
   });
 
+  it('leaves no name behind when the container is removed meanwhile', async () => {
+    const { registry } = world.daemon.house;
+    for (let round = 0; round < 20; round++) {
+      const { id } = await make(`old${round}`);
+      await Promise.allSettled([world.client.rename(id, `new${round}`), world.client.remove(id, true)]);
+      expect([registry.hasName(`old${round}`), registry.hasName(`new${round}`)]).toEqual([false, false]);
+    }
+  });
+
   it('two at once to one name: one gets it', async () => {
     await make('a1');
     await make('b1');
