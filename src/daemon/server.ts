@@ -28,6 +28,8 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   LAUNCH: 500,
   INTERNAL: 500,
 };
+/** Of one part of a path; Node itself bounds the whole. */
+const MAX_PARAM_LENGTH = 4096;
 /** Connections at once; a client uses one or two. */
 const MAX_CONNECTIONS = 512;
 
@@ -43,6 +45,8 @@ export function createServer({ log, idle, native }: ServerOptions): FastifyInsta
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
+    // A reference may be a link name: a name, a slash, and an alias whose characters take up to nine bytes in a URL.
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     forceCloseConnections: true,
     // What goes wrong before there is a route, and before there is a request.
     frameworkErrors: (error, _request, reply) => {

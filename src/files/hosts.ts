@@ -21,8 +21,8 @@ export interface LinkedHost {
   /** IPv4 first. */
   readonly addresses: readonly string[];
   readonly alias: string;
-  readonly shortId: string;
-  readonly name: string;
+  /** What else it is known as there: the 12-hex id and the name. Never a hostname given with `-h`. */
+  readonly others: readonly string[];
 }
 
 /** The block that every Docker container has had. */
@@ -45,9 +45,9 @@ export function renderHosts({ addresses, hostname, ipv6 = true, extra = [] }: Ho
     .join('');
 }
 
-/** A line an address: the alias, the 12-hex id, and the name where it is another word. Never a hostname given with `-h`. */
-export function linkLines({ addresses, alias, shortId, name }: LinkedHost): HostsLine[] {
-  return linesOf(addresses, [...new Set([alias, shortId, name])].join(' '));
+/** A line an address: the alias first, then the other words, each once. */
+export function linkLines({ addresses, alias, others }: LinkedHost): HostsLine[] {
+  return linesOf(addresses, [...new Set([alias, ...others])].join(' '));
 }
 
 function linesOf(addresses: readonly string[], name: string): HostsLine[] {

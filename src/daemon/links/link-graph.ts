@@ -51,7 +51,10 @@ export class LinkGraph implements Links {
     const linked = links.flatMap(({ child: id, alias }) => {
       const child = this.#house.registry.get(id);
       if (!child?.running) return [];
-      return linkLines({ addresses: addressesOf(child.record), alias, shortId: shortId(child.id), name: child.name });
+      // A reader takes the first line that has the word: what another link is called is not for this child's line, too.
+      const isFree = (word: string) => !links.some((link) => link.alias !== alias && sameName(link.alias, word));
+      const others = [shortId(child.id), child.name].filter(isFree);
+      return linkLines({ addresses: addressesOf(child.record), alias, others });
     });
     const added = request.extraHosts.map(({ name, address }) => ({
       address: address === 'host-gateway' ? this.#house.network.gateway : address,
@@ -86,8 +89,14 @@ export class LinkGraph implements Links {
       if (parent.removed || left.length === before.length) {
         throw new UnetError('NOT_FOUND', `No such container: ${name}`);
       }
-      await state.save({ ...record, links: left });
+      // Here first: whoever writes the record meanwhile must not write the link back.
       record.links = left;
+      try {
+        await state.save(record);
+      } catch (error) {
+        record.links = before;
+        throw error;
+      }
       registry.generation++;
       this.changed(parent);
     });

@@ -84,8 +84,8 @@ describe('the vectors of /etc/hosts', () => {
         renderHosts({
           ...alone,
           extra: [
-            ...linkLines({ addresses: [address], alias: 'prefix', shortId: '35de8003b19e', name: 'prefix' }),
-            ...linkLines({ addresses: ['1.1.1.2'], alias: 'prefixAndMore', shortId: '45de8003b19e', name: 'other' }),
+            ...linkLines({ addresses: [address], alias: 'prefix', others: ['35de8003b19e', 'prefix'] }),
+            ...linkLines({ addresses: ['1.1.1.2'], alias: 'prefixAndMore', others: ['45de8003b19e', 'other'] }),
           ],
         }),
       );
@@ -125,7 +125,7 @@ describe('the vectors of /etc/hosts', () => {
 });
 
 describe('linkLines', () => {
-  const link = { addresses: ['172.17.0.2'], alias: 'db', shortId: '35de8003b19e', name: 'postgres' };
+  const link = { addresses: ['172.17.0.2'], alias: 'db', others: ['35de8003b19e', 'postgres'] };
 
   it('S28: alias, short id, name, in a line a family', () => {
     expect(linkLines({ ...link, addresses: ['172.17.0.2', 'fd00::2'] })).toEqual([
@@ -135,7 +135,9 @@ describe('linkLines', () => {
   });
 
   it('§2.5: leaves the name out where it is the alias, and says the id once', () => {
-    expect(linkLines({ ...link, name: 'db' })).toEqual([{ address: '172.17.0.2', name: 'db 35de8003b19e' }]);
+    expect(linkLines({ ...link, others: ['35de8003b19e', 'db'] })).toEqual([
+      { address: '172.17.0.2', name: 'db 35de8003b19e' },
+    ]);
     expect(linkLines({ ...link, alias: '35de8003b19e' })).toEqual([
       { address: '172.17.0.2', name: '35de8003b19e postgres' },
     ]);

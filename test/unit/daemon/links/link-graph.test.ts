@@ -186,6 +186,17 @@ describe('what follows a link', () => {
     expect(linkLines(id)).toEqual([`${addressOf('container1')}\talias1 ${child.slice(0, 12)} container1`]);
   });
 
+  it('a word that is the alias of one link stands in no other line, in any case of letters', async () => {
+    await run('db');
+    const cache = await run('cache');
+    const web = await run('web', linkedTo('cache:w', 'db:Store'));
+    await world.client.rename('cache', 'store');
+    expect(linkLines(web.id)).toEqual([
+      `${addressOf('store')}\tw ${cache.id.slice(0, 12)}`,
+      `${addressOf('db')}\tStore ${summaryOf('db').id.slice(0, 12)} db`,
+    ]);
+  });
+
   it('vector 82: the names of a child', async () => {
     await run('first');
     await run('second', linkedTo('first'));
@@ -271,6 +282,27 @@ describe('rm --link', () => {
     await world.crash();
     await world.start();
     expect(namesOf('db')).toEqual(['db', 'web/store']);
+  });
+
+  it('is not undone by what else is written of its parent at the same time', async () => {
+    await run('db');
+    const rounds = Array.from({ length: 10 }, (_, round) => `web${round}`);
+    for (const name of rounds) {
+      const { id } = await run(name, linkedTo('db'));
+      await Promise.all([world.client.unlink(name, 'db'), world.client.rename(id, `${name}-new`)]);
+    }
+    await world.crash();
+    await world.start();
+    expect(namesOf('db')).toEqual(['db']);
+  });
+
+  it('finds an alias as long as a DNS name', async () => {
+    await run('db');
+    const alias = 'a'.repeat(253);
+    await run('web', linkedTo(`db:${alias}`));
+    expect((await world.client.inspect(`web/${alias}`)).name).toBe('db');
+    await world.client.unlink('web', alias);
+    expect(namesOf('db')).toEqual(['db']);
   });
 
   it('§2.3: refuses the name of a container', async () => {
