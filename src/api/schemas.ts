@@ -59,6 +59,12 @@ const configWord = (max: number) =>
   v.pipe(text(max), v.check(isConfigWord, 'must be one word, without spaces, control and comment characters'));
 const lines = <T extends v.GenericSchema>(line: T) => v.pipe(v.array(line), v.maxLength(MAX_LINES));
 
+function isEnvironment(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const isText = (text: unknown) => typeof text === 'string' && !text.includes('\0');
+  return Object.entries(value).every(([key, text]) => key !== '' && isText(key) && isText(text));
+}
+
 /** `--link TARGET:ALIAS`, the target as it was typed. */
 const linkRequest = v.strictObject({ target: configWord(256), alias: configWord(MAX_DNS_NAME) });
 
@@ -82,7 +88,8 @@ export const createContainerSchema = v.strictObject({
   cwd: v.pipe(text(MAX_PATH), v.startsWith('/')),
   /** Only what was given with -e and --env-file: the caller's own environment never comes here. */
   env: v.pipe(
-    v.record(v.pipe(v.string(), v.minLength(1), noNul), v.pipe(v.string(), noNul)),
+    // Not `v.record`, which leaves out some names (`constructor`) without a word.
+    v.custom<Record<string, string>>(isEnvironment, 'must map names to values, text without NUL'),
     v.check((env) => Object.keys(env).length <= MAX_ENV, `must not hold more than ${MAX_ENV} variables`),
   ),
   detach: v.boolean(),

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { CreateContainer } from '../api/types.js';
-import { usageError } from '../model/errors.js';
+import { asUsage, usageError } from '../model/errors.js';
 import type { Context } from './context.js';
 import { addLinkOptions, type LinkOptions, readLinkOptions } from './options/links.js';
 import { addNameOptions, type NameOptions, readNameOptions } from './options/names.js';
@@ -26,14 +26,14 @@ export function addRunOptions(command: Command): Command {
 /**
  * Turns the command line into a request. Nothing is started yet: whatever is wrong is a usage error.
  *
- * @throws UnetError USAGE or INVALID
+ * @throws UnetError USAGE
  */
 export function readRunOptions(options: RunOptions, argv: readonly string[], context: Context): CreateContainer {
   const [program] = argv;
   if (program === undefined || program === '') {
     throw usageError("no command given: unet run [OPTIONS] -- COMMAND [ARG...] (see 'unet run --help')");
   }
-  return {
+  return asUsage(() => ({
     argv: [...argv],
     detach: options.detach ?? false,
     ...readProcessOptions(options, context),
@@ -41,5 +41,5 @@ export function readRunOptions(options: RunOptions, argv: readonly string[], con
     ...readPortOptions(options),
     ...readNameOptions(options),
     ...readLinkOptions(options),
-  };
+  }));
 }

@@ -14,7 +14,7 @@ export function parseEnvOption(text: string, caller: Readonly<NodeJS.ProcessEnv>
   const equals = text.indexOf('=');
   const key = equals < 0 ? text : text.slice(0, equals);
   if (key === '' || text.includes('\0')) throw usageError(`invalid environment variable: ${JSON.stringify(text)}`);
-  const value = equals < 0 ? caller[key] : text.slice(equals + 1);
+  const value = equals < 0 ? ownValue(caller, key) : text.slice(equals + 1);
   return value === undefined ? {} : { [key]: value };
 }
 
@@ -25,7 +25,7 @@ export function parseEnvOption(text: string, caller: Readonly<NodeJS.ProcessEnv>
  * @throws UnetError USAGE with the line's number
  */
 export function parseEnvFile(content: string, path: string, caller: Readonly<NodeJS.ProcessEnv>): Environment {
-  const result: Environment = {};
+  const pairs: [string, string][] = [];
   for (const [index, raw] of content
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
@@ -36,9 +36,9 @@ export function parseEnvFile(content: string, path: string, caller: Readonly<Nod
     const key = line.split('=', 1)[0] ?? '';
     if (key === '') throw usageError(`${where}: no variable name on line '${line}'`);
     if (/\s/.test(key)) throw usageError(`${where}: variable '${key}' contains whitespaces`);
-    Object.assign(result, parseEnvOption(line, caller));
+    pairs.push(...Object.entries(parseEnvOption(line, caller)));
   }
-  return result;
+  return Object.fromEntries(pairs);
 }
 
 /** The environment of the guest's first process: the caller's, then HOSTNAME, then what tells of its links, then what was given with `-e`. */
@@ -49,9 +49,13 @@ export function guestEnvironment(
   given: Readonly<Environment>,
   clean: boolean,
 ): Environment {
-  const base: Environment = {};
-  for (const [key, value] of Object.entries(caller)) {
-    if (value !== undefined && (!clean || CLEAN_KEYS.includes(key))) base[key] = value;
-  }
-  return { ...base, HOSTNAME: hostname, ...links, ...given };
+  const kept = Object.entries(caller).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && (!clean || CLEAN_KEYS.includes(entry[0])),
+  );
+  return { ...Object.fromEntries(kept), HOSTNAME: hostname, ...links, ...given };
+}
+
+/** Variables may be called as an object's own inheritance is (`constructor`, `__proto__`): never looked up, and never set, through it. */
+function ownValue(caller: Readonly<NodeJS.ProcessEnv>, key: string): string | undefined {
+  return Object.hasOwn(caller, key) ? caller[key] : undefined;
 }

@@ -59,7 +59,8 @@ export function readProcessOptions(options: ProcessOptions, context: Context): P
 function givenEnvironment({ env = [], envFile = [] }: ProcessOptions, context: Context): Environment {
   const fromFiles = envFile.map((path) => parseEnvFile(readEnvFile(fromHere(path, context)), path, context.env));
   const fromOptions = env.map((text) => parseEnvOption(text, context.env));
-  return Object.assign({}, ...fromFiles, ...fromOptions);
+  // Not Object.assign: a variable may be called __proto__.
+  return Object.fromEntries([...fromFiles, ...fromOptions].flatMap(Object.entries<string>));
 }
 
 function fromHere(path: string, { cwd }: Context): string {

@@ -73,6 +73,17 @@ describe('create', () => {
     expect(world.stack.endpoints.size).toBe(0);
   });
 
+  it.each([
+    [['--name', 'x y']],
+    [['--link', '']],
+    [['--dns', 'nope']],
+    [['--expose', '0']],
+    [['--add-host', 'bad']],
+    [['-p', '0.0.0.0:1:']],
+  ])('Decision 11: %j is a usage error', async (wrong) => {
+    expect(await unet('create', ...wrong, '--', 'true')).toBe(125);
+  });
+
   it('without a command is a usage error; a taken name is a failure', async () => {
     expect(await unet('create', '--name', 'web')).toBe(125);
     expect(printed.err).toBe('unet: no command given: unet create [OPTIONS] -- COMMAND [ARG...]\n');

@@ -56,6 +56,15 @@ describe('readRunOptions', () => {
   it('lets -e override the files, and finds both from the working directory', () => {
     const { env, cwd: directory } = read({ envFile: ['vars'], env: ['A=option', 'MINE'], workdir: 'sub' });
     expect(env).toEqual({ A: 'option', B: 'file', MINE: 'm' });
+    // Good names for variables, and for what every object has.
+    const odd = read({ env: ['__proto__=1', 'constructor=2', 'toString', 'prototype=3'] });
+    expect(Object.entries(odd.env)).toEqual([
+      ['__proto__', '1'],
+      ['constructor', '2'],
+      ['prototype', '3'],
+    ]);
+    const sent = v.parse(createContainerSchema, JSON.parse(JSON.stringify(odd)));
+    expect(Object.entries(sent.env)).toEqual(Object.entries(odd.env));
     expect(directory).toBe(join(cwd, 'sub'));
   });
 
