@@ -56,6 +56,8 @@ interface Bulk {
   readonly streams?: number;
   /** Seconds at the start that do not count: slow start over a long way. */
   readonly omit?: number;
+  /** Of both ends; the default of each otherwise. */
+  readonly congestion?: string;
   /** Whose CPU time counts. */
   readonly processes: Path['processes'];
 }
@@ -83,10 +85,22 @@ interface Transfer {
 
 /** @throws Error in iperf3's own words when it did not work */
 export async function runBulk(bulk: Bulk): Promise<Transfer> {
-  const { before, server, address, port, seconds, reverse = false, streams = 1, omit = 0, processes } = bulk;
+  const {
+    before,
+    server,
+    address,
+    port,
+    seconds,
+    reverse = false,
+    streams = 1,
+    omit = 0,
+    congestion,
+    processes,
+  } = bulk;
   const argv = [...before, 'iperf3', '-c', address, '-p', `${port}`, '-t', `${seconds}`, '-P', `${streams}`, '-J'];
   if (reverse) argv.push('-R');
   if (omit > 0) argv.push('-O', `${omit}`);
+  if (congestion !== undefined) argv.push('-C', congestion);
   await server.start();
   const cpuBefore = cpuSecondsOf(processes);
   const { stdout, stderr } = await runToEnd(argv, { timeoutMs: (seconds + omit) * 1000 + LATE_MS });

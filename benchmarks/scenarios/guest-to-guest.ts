@@ -1,3 +1,4 @@
+import { hostPaces, UNPACED, unpaced } from '../measure/congestion.js';
 import { IperfServer, measureBulk } from '../measure/iperf.js';
 import { CPU, GBPS } from '../measure/metrics.js';
 import { type Case, interleave, pickOne, type Series } from '../measure/rounds.js';
@@ -20,12 +21,19 @@ export const guestToGuest: Scenario = {
   metrics: [GBPS, CPU],
   inQuick: true,
   estimateSeconds: (context) =>
-    5 + wantedFor(context).length * (context.quick ? 1 : 2) * context.rounds * (context.seconds + 0.5),
+    5 + wantedFor(context).length * loadsOf(context).length * context.rounds * (context.seconds + 0.5),
   run,
 };
 
 function wantedFor({ root, quick }: Context): Wanted[] {
   return [veth, unetPair(root)].flatMap((peer) => (quick ? [1500] : MTUS).map((mtu) => ({ peer, mtu })));
+}
+
+/** Streams, and the congestion control of both ends where it is not the default. */
+function loadsOf({ quick }: Context): { streams: number; congestion?: string }[] {
+  if (quick) return [{ streams: 1 }];
+  const asTheyAre = [{ streams: 1 }, { streams: 4 }];
+  return hostPaces() ? [...asTheyAre, { streams: 1, congestion: UNPACED }] : asTheyAre;
 }
 
 async function run(context: Context): Promise<Outcome> {
@@ -47,7 +55,7 @@ async function run(context: Context): Promise<Outcome> {
   }
 }
 
-function casesOf({ peer, mtu, path }: Opened, servers: IperfServer[], { seconds, quick }: Context): Case[] {
+function casesOf({ peer, mtu, path }: Opened, servers: IperfServer[], context: Context): Case[] {
   let server: IperfServer | null = null;
   const there = () => {
     if (server === null) {
@@ -57,10 +65,10 @@ function casesOf({ peer, mtu, path }: Opened, servers: IperfServer[], { seconds,
     }
     return server;
   };
-  return (quick ? [1] : [1, 4]).map((streams) => ({
+  return loadsOf(context).map(({ streams, congestion }) => ({
     path: peer.name,
     mtu,
-    variant: streams === 1 ? ONE : FOUR,
+    variant: congestion !== undefined ? unpaced(ONE) : streams === 1 ? ONE : FOUR,
     measure: () => {
       const { inside, serverAddress, processes } = path();
       return measureBulk({
@@ -68,24 +76,27 @@ function casesOf({ peer, mtu, path }: Opened, servers: IperfServer[], { seconds,
         server: there(),
         address: serverAddress,
         port: PORT,
-        seconds,
+        seconds: context.seconds,
         streams,
         processes,
+        ...(congestion !== undefined && { congestion }),
       });
     },
   }));
 }
 
 function judgements(series: readonly Series[]): Verdict[] {
-  return MTUS.map((mtu) => {
-    const ours = pickOne(series, { path: 'unet', mtu, variant: ONE });
-    const ceiling = pickOne(series, { path: veth.name, mtu, variant: ONE });
-    const what = mtu === 1500 ? ONE : `${ONE}, MTU ${mtu}`;
-    return judgeRatio(
-      { id: `veth-${mtu}`, what, atLeast: 0.8, unit: 'of veth', ofCeiling: true },
-      ours,
-      ceiling,
-      'gbps',
-    );
-  });
+  return MTUS.flatMap((mtu) => [
+    ...judged(series, mtu, ONE, `veth-${mtu}`),
+    ...judged(series, mtu, unpaced(ONE), `veth-${mtu}-unpaced`),
+  ]);
+}
+
+/** Nothing where the variant was not measured: a machine that paces nothing has no use for the second. */
+function judged(series: readonly Series[], mtu: number, variant: string, id: string): Verdict[] {
+  const ceiling = pickOne(series, { path: veth.name, mtu, variant });
+  if (ceiling === null && variant !== ONE) return [];
+  const ours = pickOne(series, { path: 'unet', mtu, variant });
+  const what = mtu === 1500 ? variant : `${variant}, MTU ${mtu}`;
+  return [judgeRatio({ id, what, atLeast: 0.8, unit: 'of veth', ofCeiling: variant === ONE }, ours, ceiling, 'gbps')];
 }

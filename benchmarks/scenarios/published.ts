@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hostPaces, UNPACED, unpaced } from '../measure/congestion.js';
 import { IperfServer, measureBulk } from '../measure/iperf.js';
 import { CPU, GBPS } from '../measure/metrics.js';
 import { bestOf, type Case, interleave, pick, pickOne, type Series } from '../measure/rounds.js';
@@ -26,7 +27,8 @@ export const published: Scenario = {
   metrics: [GBPS, CPU],
   inQuick: true,
   estimateSeconds(context) {
-    return 5 + wantedFor(context).wanted.length * (context.quick ? 1 : 1.7) * context.rounds * (context.seconds + 0.5);
+    const cases = wantedFor(context).wanted.flatMap(({ peer, mtu }) => loadsOf(peer, mtu, context));
+    return 5 + cases.length * context.rounds * (context.seconds + 0.5);
   },
   run,
 };
@@ -39,6 +41,20 @@ function wantedFor(context: Context): { wanted: Wanted[]; notes: readonly string
   const mtus = (peer: Peer) => (quick || peer.name === 'pasta' ? peer.mtus.slice(0, 1) : peer.mtus);
   const all = peers.flatMap((peer) => mtus(peer).map((mtu) => ({ peer, mtu })));
   return { wanted: all.map((one, index) => ({ ...one, publish: [FIRST_PORT + index] })), notes: found.notes };
+}
+
+interface Load {
+  readonly variant: string;
+  readonly reverse: boolean;
+  readonly congestion?: string;
+}
+
+function loadsOf(peer: Peer, mtu: number | null, { quick }: Context): Load[] {
+  const inwards = { variant: IN, reverse: false };
+  if (quick || mtu === 65_520) return [inwards];
+  const both = [inwards, { variant: OUT, reverse: true }];
+  if (peer.kind === 'peer' || !hostPaces()) return both;
+  return [...both, { variant: unpaced(IN), reverse: false, congestion: UNPACED }];
 }
 
 async function run(context: Context): Promise<Outcome> {
@@ -59,12 +75,7 @@ async function run(context: Context): Promise<Outcome> {
   }
 }
 
-function casesOf(
-  { peer, mtu, path }: Opened,
-  port: number,
-  servers: IperfServer[],
-  { seconds, quick }: Context,
-): Case[] {
+function casesOf({ peer, mtu, path }: Opened, port: number, servers: IperfServer[], context: Context): Case[] {
   let server: IperfServer | null = null;
   const inside = () => {
     server ??= new IperfServer(path().inside, null, port);
@@ -75,10 +86,10 @@ function casesOf(
   } catch {
     // The path did not come up; its rows say why.
   }
-  return (quick || mtu === 65_520 ? [false] : [false, true]).map((reverse) => ({
+  return loadsOf(peer, mtu, context).map(({ variant, reverse, congestion }) => ({
     path: peer.name,
     mtu,
-    variant: reverse ? OUT : IN,
+    variant,
     measure: () => {
       const { publishedAddress, processes } = path();
       return measureBulk({
@@ -86,9 +97,10 @@ function casesOf(
         server: inside(),
         address: publishedAddress,
         port,
-        seconds,
+        seconds: context.seconds,
         reverse,
         processes,
+        ...(congestion !== undefined && { congestion }),
       });
     },
   }));
@@ -112,6 +124,7 @@ function judgements(series: readonly Series[]): Verdict[] {
       ceiling,
       'gbps',
     ),
+    ...withoutPacing(series),
     ...RIVALS.map((path) => {
       const rival = bestOf(pick(series, { path, variant: IN }), 'gbps', 'more');
       const name = path === 'pasta' ? 'pasta’s splice' : 'RootlessKit builtin';
@@ -119,4 +132,12 @@ function judgements(series: readonly Series[]): Verdict[] {
       return judgeRatio({ ...aim, bestPeer: peerText(rival, 'gbps', 'Gbit/s') }, ours, rival, 'gbps');
     }),
   ];
+}
+
+function withoutPacing(series: readonly Series[]): Verdict[] {
+  const what = unpaced(IN);
+  const ceiling = pickOne(series, { path: loopback.name, variant: what });
+  if (ceiling === null) return [];
+  const ours = pickOne(series, { path: 'unet', mtu: 1500, variant: what });
+  return [judgeRatio({ id: 'loopback-unpaced', what, atLeast: 0.8, unit: 'of loopback' }, ours, ceiling, 'gbps')];
 }

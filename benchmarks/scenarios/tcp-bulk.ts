@@ -1,3 +1,4 @@
+import { hostPaces, UNPACED, unpaced } from '../measure/congestion.js';
 import { IperfServer, measureBulk } from '../measure/iperf.js';
 import { CPU, FAIR, GBPS } from '../measure/metrics.js';
 import { bestOf, type Case, interleave, pick, pickOne, type Series, valuesOf } from '../measure/rounds.js';
@@ -25,7 +26,7 @@ export const tcpBulk: Scenario = {
   estimateSeconds(context) {
     const { peers } = outboundPeers(context);
     const cases = [loopback, unet(context.root), ...peers].flatMap((peer) =>
-      mtusOf(peer, context).flatMap(() => streamsOf(peer, context)),
+      mtusOf(peer, context).flatMap((mtu) => loadsOf(peer, mtu, context)),
     );
     return 10 + cases.length * BOTH.length * context.rounds * (context.seconds + 0.5);
   },
@@ -59,18 +60,31 @@ function streamsOf({ kind }: Peer, { quick }: Context): number[] {
   return quick || kind === 'peer' ? [1] : [1, 4, 16];
 }
 
+interface Load {
+  readonly streams: number;
+  readonly congestion?: string;
+}
+
+/** What is sent: streams as the machine sends them, and one without pacing beside a ceiling that is paced. */
+function loadsOf(peer: Peer, mtu: number | null, context: Context): Load[] {
+  const asTheyAre = streamsOf(peer, context).map((streams) => ({ streams }));
+  const isCompared = peer.kind !== 'peer' && mtu !== 65_520 && !context.quick && hostPaces();
+  return isCompared ? [...asTheyAre, { streams: 1, congestion: UNPACED }] : asTheyAre;
+}
+
 function casesOf(opened: Opened, server: IperfServer, context: Context): Case[] {
   const { peer, mtu, path } = opened;
-  return streamsOf(peer, context).flatMap((streams) =>
+  return loadsOf(peer, mtu, context).flatMap(({ streams, congestion }) =>
     BOTH.map((direction) => ({
       path: peer.name,
       mtu,
-      variant: variant(direction, streams),
+      variant: congestion === undefined ? variant(direction, streams) : unpaced(variant(direction, streams)),
       measure: () => {
         const { inside, serverAddress, processes } = path();
         return measureBulk({
           ...{ before: inside, server, address: serverAddress, port: PORT, processes },
           ...{ streams, seconds: context.seconds, reverse: direction === 'host → guest' },
+          ...(congestion !== undefined && { congestion }),
         });
       },
     })),
@@ -105,6 +119,7 @@ function oneStream(series: readonly Series[], direction: Direction): Verdict[] {
       { id: `${id}/loopback`, what, atLeast: ofLoopback, unit: 'of loopback', ofCeiling: true },
       ...[ours(1500), ceiling, 'gbps' as const],
     ),
+    ...withoutPacing(series, direction),
     judgeRatio(
       { id: `${id}/best-1500`, what, atLeast: ofBest1500, unit: '× the best peer at 1500', bestPeer: text(best(1500)) },
       ...[ours(1500), best(1500), 'gbps' as const],
@@ -123,6 +138,18 @@ function oneStream(series: readonly Series[], direction: Direction): Verdict[] {
       },
       ...[ours(1500), pasta, 'cpuPerGiB' as const],
     ),
+  ];
+}
+
+/** The same target beside a ceiling that is not held back; nothing where the machine paces nothing. */
+function withoutPacing(series: readonly Series[], direction: Direction): Verdict[] {
+  const { id, ofLoopback } = TARGETS[direction];
+  const what = unpaced(variant(direction, 1));
+  const ceiling = pickOne(series, { path: loopback.name, variant: what });
+  if (ceiling === null) return [];
+  const ours = pickOne(series, { path: 'unet', mtu: 1500, variant: what });
+  return [
+    judgeRatio({ id: `${id}/loopback-unpaced`, what, atLeast: ofLoopback, unit: 'of loopback' }, ours, ceiling, 'gbps'),
   ];
 }
 
