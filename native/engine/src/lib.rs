@@ -15,6 +15,7 @@
 
 mod batch;
 mod clock;
+mod closer;
 mod datagrams;
 mod dns;
 mod endpoints;

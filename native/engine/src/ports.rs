@@ -1,6 +1,7 @@
 //! All devices and sockets of the engine, under the ids that the core gave them. This is what implements the core's two
 //! traits, so the core's calls end here in system calls.
 
+use crate::closer::Closer;
 use crate::datagrams::DatagramSocket;
 use crate::dns::DnsDesk;
 use crate::dns::asks::Heard;
@@ -49,6 +50,7 @@ pub(crate) struct Ports {
     pub(crate) datagrams: SecondaryMap<BindingId, DatagramSocket>,
     pub(crate) outbox: Outbox,
     pub(crate) dns: DnsDesk,
+    closer: Closer,
     /// Bytes of payload that went either way.
     pub(crate) moved: u64,
     /// None while no guest has a bad link: then faults cost this one look a frame, and no clock is read.
@@ -65,6 +67,7 @@ impl Ports {
             datagrams: SecondaryMap::new(),
             outbox: Outbox::default(),
             dns: DnsDesk::default(),
+            closer: Closer::default(),
             moved: 0,
             faults: None,
         }
@@ -116,6 +119,7 @@ impl Ports {
             // The launcher keeps a duplicate, so closing ours would leave it in the poller.
             self.poller.remove(tap.fd());
             self.forget(source);
+            self.closer.close(tap.into_fd());
         }
     }
 

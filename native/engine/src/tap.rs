@@ -28,6 +28,10 @@ impl Tap {
         self.fd.as_fd()
     }
 
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
     /// The name of what it can do, for people.
     pub(crate) fn device_name(&self) -> &'static str {
         match self.capabilities {
