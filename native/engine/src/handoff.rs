@@ -206,6 +206,11 @@ impl Loop {
     }
 
     /// Closes connections that never showed a ticket.
+    /// Whether one has connected that has not shown a ticket.
+    pub(crate) fn has_silent_launcher(&self) -> bool {
+        self.launchers.values().any(|launcher| launcher.as_ref().is_ok_and(|launcher| launcher.endpoint.is_none()))
+    }
+
     pub(crate) fn sweep_launchers(&mut self) {
         let now = self.clock.now();
         let silent: Vec<_> = self

@@ -137,11 +137,12 @@ impl Loop {
         self.stack.flush(&mut self.ports, now);
         self.flush_datagrams();
         self.release_towards_guests();
-        self.pass_questions_on();
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
             self.sweep(now);
         }
+        // What the sweep gave up is told in the same turn.
+        self.pass_questions_on();
         self.spin.turned(self.ready.len(), self.ports.moved);
         Ok(())
     }
@@ -188,7 +189,7 @@ impl Loop {
         if let Some(at) = self.next_release() {
             at_most(at.since(now).saturating_sub(FAULT_LEAD));
         }
-        let waiting_for_tickets = self.launchers.len() > self.endpoints.len();
+        let waiting_for_tickets = self.has_silent_launcher();
         if !self.ports.dns.is_idle() || waiting_for_tickets {
             at_most(self.next_sweep.since(now).max(Duration::from_millis(1)));
         }

@@ -90,8 +90,9 @@ impl Asks {
         std::mem::take(&mut self.replies)
     }
 
+    /// Nothing is waited for, and nothing is to be told.
     pub(crate) fn is_empty(&self) -> bool {
-        self.open.is_empty()
+        self.open.is_empty() && self.replies.is_empty()
     }
 
     pub(crate) fn sweep(&mut self, now: Instant) {
