@@ -404,8 +404,8 @@ fn a_slow_line_is_asked_again_soon() {
 /// Downloads without end, a few bytes of somebody else, and another guest: all in the same turn.
 #[test]
 fn a_greedy_flow_leaves_others_their_turn() {
-    /// Chunks: its part of the 32 of a turn, which three flows share.
-    const BUDGET: usize = 32 / 3;
+    /// Chunks of its turns: first a third of the 32 for flows whose event has come, then all that one flow may have.
+    const BUDGETS: [usize; 3] = [32 / 3, 16, 16];
     let mut world = World::new(OFFLOAD);
     let offer = Offer { scale: Some(10), window: 65_535, ..Offer::default() };
     let mut greedy = Conn::open_with(&mut world, 40_000, &offer);
@@ -433,7 +433,7 @@ fn a_greedy_flow_leaves_others_their_turn() {
     world.settle();
 
     world.io.uplink.feed(greedy.flow, &pattern(16 << 20, 1));
-    for turn in 0..3 {
+    for (turn, budget) in BUDGETS.into_iter().enumerate() {
         world.io.uplink.feed(interactive.flow, b"key");
         world.io.uplink.feed(theirs, b"theirs");
         let now = world.now();
@@ -455,7 +455,7 @@ fn a_greedy_flow_leaves_others_their_turn() {
         };
         assert_eq!(payload_of(interactive.flow), 1, "turn {turn}");
         assert_eq!(payload_of(theirs), 1, "turn {turn}");
-        assert_eq!(payload_of(greedy.flow), BUDGET, "turn {turn}");
+        assert_eq!(payload_of(greedy.flow), budget, "turn {turn}");
         assert!(world.stack.has_work(), "the rest is for the next turn");
     }
 }
@@ -485,4 +485,39 @@ fn many_greedy_flows_share_a_turn_alike() {
         }
         assert!(shares.iter().all(|&share| share == 2), "turn {turn}: {shares:?}");
     }
+}
+
+#[test]
+fn a_turn_has_an_end_however_many_flows_have_something() {
+    const FLOWS: u16 = 200;
+    /// Chunks: 32 for those that wait, 32 for those whose event has come.
+    const MOST: usize = 64;
+    let mut world = World::new(OFFLOAD);
+    let offer = Offer { scale: Some(10), window: 65_535, ..Offer::default() };
+    let mut conns: Vec<Conn> = (0..FLOWS).map(|n| Conn::open_with(&mut world, 40_000 + n, &offer)).collect();
+    for conn in &mut conns {
+        conn.send(&mut world, Flags::ACK, &[]);
+    }
+    for conn in &conns {
+        world.io.uplink.feed(conn.flow, &pattern(1 << 20, 1));
+    }
+    let mut shares = vec![0_usize; usize::from(FLOWS)];
+    // Two chunks each, 32 a turn: everybody has had a turn by then.
+    for turn in 0..usize::from(FLOWS) * 2 / 32 + 1 {
+        let now = world.now();
+        while let Some((flow, ready)) = world.io.uplink.next_event() {
+            world.stack.on_socket(&mut world.io, flow, ready, now);
+        }
+        world.stack.flush(&mut world.io, now);
+        let frames = world.frames();
+        assert!(frames.len() <= MOST, "turn {turn}: {} chunks", frames.len());
+        for frame in frames {
+            let segment = parse_tcp(&frame.bytes).unwrap();
+            shares[usize::from(segment.to.port() - 40_000)] += usize::from(!segment.payload.is_empty());
+        }
+        assert_eq!(world.io.uplink.stream(conns[0].flow).sent, b"up".repeat(turn), "what one sends does not wait");
+        conns[0].queue(&mut world, Flags::ACK, b"up");
+        assert!(world.stack.has_work(), "the rest is for the next turn");
+    }
+    assert!(shares.iter().all(|&share| share > 0), "{shares:?}");
 }

@@ -9,6 +9,7 @@ mod datagrams;
 mod frames;
 mod shares;
 mod streams;
+mod turns;
 
 use crate::device::Device;
 use crate::drop::{DropCounters, DropReason};
@@ -17,7 +18,6 @@ use crate::proto::Io;
 use crate::proto::fragment::Reassembler;
 use crate::proto::tcp::TcpFlow;
 use crate::proto::tcp::buffer::BufferPool;
-use crate::proto::tcp::limits::receive_budget;
 use crate::switch::{EndpointConfig, EndpointId, EndpointStats, HostAccess, Link, NetworkConfig, NetworkId, Switch};
 use crate::time::Instant;
 use crate::uplink::Close;
@@ -58,9 +58,7 @@ pub struct Stack {
     fragments: Reassembler,
     pool: BufferPool,
     drops: DropCounters,
-    dirty: Vec<FlowId>,
-    /// Flows whose turn ended before their socket did.
-    again: Vec<FlowId>,
+    turns: turns::Turns,
 }
 
 impl Stack {
@@ -81,8 +79,7 @@ impl Stack {
             fragments: Reassembler::default(),
             pool: BufferPool::default(),
             drops: DropCounters::default(),
-            dirty: Vec::new(),
-            again: Vec::new(),
+            turns: turns::Turns::default(),
         }
     }
 
@@ -180,7 +177,7 @@ impl Stack {
     /// Whether [`Stack::flush`] left work behind for the next round.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.dirty.is_empty() || !self.again.is_empty()
+        self.turns.has_work()
     }
 
     /// Runs every deadline that has passed.
@@ -216,46 +213,6 @@ impl Stack {
             Some((_, Flow::Datagram(flow))) => flow.filed,
             None => None,
         });
-    }
-
-    /// Lets every flow that something happened to move what can move.
-    pub fn flush<I: Io>(&mut self, io: &mut I, now: Instant) {
-        // Those whose turn ended early come first, once; what they leave behind is for the next call.
-        let mut again = std::mem::take(&mut self.again);
-        for id in again.drain(..) {
-            self.mark_dirty(id);
-        }
-        // The vectors' memory is kept for the next batch.
-        self.again = again;
-        let mut dirty = std::mem::take(&mut self.dirty);
-        let budget = receive_budget(dirty.len());
-        for id in dirty.drain(..) {
-            let more = self.with_tcp(io, id, now, |tcp, cx| {
-                tcp.dirty = false;
-                tcp.flush(cx, budget)
-            });
-            match more {
-                None => continue,
-                Some(true) => self.again.push(id),
-                Some(false) => {}
-            }
-            if matches!(self.flows.get(id), Some((_, Flow::Tcp(tcp))) if tcp.is_closed()) {
-                self.remove_flow(io, id);
-            } else {
-                self.file_timer(id);
-            }
-        }
-        dirty.append(&mut self.dirty);
-        self.dirty = dirty;
-    }
-
-    fn mark_dirty(&mut self, id: FlowId) {
-        if let Some((_, Flow::Tcp(tcp))) = self.flows.get_mut(id)
-            && !tcp.dirty
-        {
-            tcp.dirty = true;
-            self.dirty.push(id);
-        }
     }
 
     /// Files the flow's deadline, unless an entry that is early enough stands in the queue.

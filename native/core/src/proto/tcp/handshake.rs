@@ -51,6 +51,7 @@ impl TcpFlow {
             keepalive_probes: 0,
             filed: None,
             dirty: false,
+            waits: false,
         }
     }
 

@@ -191,8 +191,10 @@ pub(crate) struct TcpFlow {
     last_challenge: Instant,
     keepalive_probes: u32,
     pub(crate) filed: Option<Instant>,
-    /// Waits in the stack's list of flows to be flushed.
+    /// Stands in the stack's list of flows to which something happened.
     pub(crate) dirty: bool,
+    /// Stands in the stack's list of flows whose socket has more than they were let read.
+    pub(crate) waits: bool,
 }
 
 const _: () = assert!(size_of::<TcpFlow>() <= ENTRY_SIZE, "ten thousand idle connections are a few MiB");

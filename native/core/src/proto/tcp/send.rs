@@ -146,8 +146,8 @@ impl TcpFlow {
     }
 
     /// Everything that can move, moves: inbox to socket, repairs, socket to guest, FIN, the acknowledgement owed. True when the socket
-    /// still has something and the budget, in chunks, is used up.
-    pub(crate) fn flush<I: Io>(&mut self, cx: &mut Context<'_, I>, budget: usize) -> bool {
+    /// still has something and the budget, in chunks, is used up. What is left of the budget comes back in it.
+    pub(crate) fn flush<I: Io>(&mut self, cx: &mut Context<'_, I>, budget: &mut usize) -> bool {
         if self.state != State::Established {
             if self.ack_due && self.state == State::TimeWait {
                 self.send_ack(cx);
@@ -180,8 +180,8 @@ impl TcpFlow {
     }
 
     /// Reads the socket at the guest's pace. True when it still has something and the budget is used up.
-    fn pull<I: Io>(&mut self, cx: &mut Context<'_, I>, mut budget: usize) -> bool {
-        while budget > 0 {
+    fn pull<I: Io>(&mut self, cx: &mut Context<'_, I>, budget: &mut usize) -> bool {
+        while *budget > 0 {
             if self.socket.ended && self.socket.broken {
                 self.host_lost(cx);
                 return false;
@@ -197,7 +197,7 @@ impl TcpFlow {
             // Whole segments, or the less that there is room for.
             let size = if most >= mss { most / mss * mss } else { most };
             let at_once = if self.socket.plenty { READ_AT_ONCE } else { 1 };
-            let count = (room / size).min(at_once).min(budget);
+            let count = (room / size).min(at_once).min(*budget);
             let mut chunks: [Box<[u8]>; READ_AT_ONCE] =
                 std::array::from_fn(|n| if n < count { cx.pool.take() } else { Box::default() });
             let received = if count == 1 {
@@ -225,7 +225,7 @@ impl TcpFlow {
                     // A short read has emptied the socket, and what comes next is a new event (epoll(7), question 9).
                     let full = len == size * count;
                     self.socket.readable = full || self.socket.ending || self.socket.broken;
-                    budget -= count;
+                    *budget -= count;
                     self.socket.plenty = full;
                 }
                 // Of a broken connection everything has been read now. (Its error may have been taken by whoever reported it;
