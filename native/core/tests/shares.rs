@@ -82,6 +82,31 @@ fn connections_are_refused_beyond_the_share_and_datagrams_make_room_for_them() {
     assert_eq!(world.drops(DropReason::FlowShareUsed), 10);
 }
 
+/// A client that opens one connection after the other to a server that closes first.
+#[test]
+fn connections_that_wait_out_their_time_make_room_for_new_ones() {
+    let mut world = world();
+    for port in 0..3 * u16::try_from(SHARE).unwrap() {
+        let mut conn = Conn::open_with(&mut world, 2000 + port, &Offer::default());
+        world.io.uplink.feed(conn.flow, b"bye");
+        world.io.uplink.end(conn.flow);
+        world.settle();
+        conn.receive(&mut world);
+        conn.send(&mut world, Flags(Flags::FIN.0 | Flags::ACK.0), &[]);
+        world.frames();
+    }
+    assert_eq!(world.stack.flow_count(), SHARE);
+    assert_eq!(world.drops(DropReason::FlowShareUsed), 0);
+    // The newest are those that are left: each still answers for itself.
+    world.pass(Duration::from_secs(2));
+    world.assert_empty();
+    // They are gone, and so is what was remembered of them: a full share of open connections is refused one more.
+    for port in 0..=u16::try_from(SHARE).unwrap() {
+        syn(&mut world, 5000 + port);
+    }
+    assert_eq!(world.drops(DropReason::FlowShareUsed), 1);
+}
+
 #[test]
 fn one_guests_flood_leaves_another_its_share() {
     let mut world = world();

@@ -52,6 +52,7 @@ pub struct Stack {
     share: usize,
     queues: SecondaryMap<EndpointId, shares::Queue>,
     half_open: SecondaryMap<EndpointId, shares::HalfOpen>,
+    time_wait: SecondaryMap<EndpointId, shares::TimeWait>,
     bindings: SlotMap<BindingId, Binding>,
     binding_index: std::collections::HashMap<(EndpointId, Protocol, u16), BindingId>,
     timers: TimerQueue,
@@ -73,6 +74,7 @@ impl Stack {
             share: config.max_flows_per_endpoint,
             queues: SecondaryMap::new(),
             half_open: SecondaryMap::new(),
+            time_wait: SecondaryMap::new(),
             bindings: SlotMap::with_key(),
             binding_index: std::collections::HashMap::new(),
             timers: TimerQueue::default(),
@@ -108,6 +110,7 @@ impl Stack {
         self.fragments.forget_endpoint(id);
         self.queues.remove(id);
         self.half_open.remove(id);
+        self.time_wait.remove(id);
         self.switch.remove_endpoint(id);
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Each flow costs a descriptor of the host and some memory, and a guest makes flows as fast as it sends datagrams to new ports
 //! (a recursive resolver and a scanner do it without malice). So each endpoint has a share, a part of the table: beyond it the
-//! endpoint's own oldest datagram flow makes room, idle ones first, and a guest whose share is all connections is refused new ones.
-//! Nobody's flows ever make room for another's.
+//! endpoint's own oldest connection that only waits out its time (TIME-WAIT) makes room, as a kernel's do, else its own oldest datagram
+//! flow, idle ones first; a guest whose share is all connections is refused new ones. Nobody's flows ever make room for another's.
 //!
 //! Connections that are not established yet have a bound of their own ([`MAX_HALF_OPEN`]): a guest that sends SYNs to where nobody
 //! answers would otherwise fill its share for as long as the host's kernel tries. Beyond the bound the oldest of them makes room;
@@ -26,6 +26,10 @@ const MIN_TIDY: usize = 1024;
 /// The datagram flows of one endpoint in the order in which they came (or were passed over), each with its deadline then.
 #[derive(Debug, Default)]
 pub(super) struct Queue(std::collections::VecDeque<(FlowId, Instant)>);
+
+/// Connections of one endpoint that wait out their time, oldest first. They hold no descriptor, only a place.
+#[derive(Debug, Default)]
+pub(super) struct TimeWait(std::collections::VecDeque<FlowId>);
 
 /// Connections of one endpoint that were half-open when they were last looked at, oldest first.
 #[derive(Debug, Default)]
@@ -63,6 +67,10 @@ impl Stack {
         if own < self.share && !self.flows.is_full() {
             return true;
         }
+        if let Some(done) = self.oldest_time_wait(endpoint) {
+            self.remove_flow(io, done);
+            return true;
+        }
         if let Some(victim) = self.oldest_datagram_flow(endpoint) {
             self.remove_flow(io, victim);
             self.drops.count(DropReason::FlowEvicted);
@@ -70,6 +78,25 @@ impl Stack {
         }
         self.drops.count(if self.flows.is_full() { DropReason::FlowTableFull } else { DropReason::FlowShareUsed });
         false
+    }
+
+    /// Remembers a connection that waits out its time.
+    pub(super) fn note_time_wait(&mut self, endpoint: EndpointId, flow: FlowId) {
+        let Self { time_wait, flows, .. } = self;
+        let Some(entry) = time_wait.entry(endpoint) else { return };
+        let queue = &mut entry.or_default().0;
+        // All wait equally long: those that are over are in front.
+        while queue.front().is_some_and(|&id| flows.get(id).is_none()) {
+            queue.pop_front();
+        }
+        queue.push_back(flow);
+    }
+
+    fn oldest_time_wait(&mut self, endpoint: EndpointId) -> Option<FlowId> {
+        let Self { time_wait, flows, .. } = self;
+        let queue = &mut time_wait.get_mut(endpoint)?.0;
+        std::iter::from_fn(|| queue.pop_front())
+            .find(|&id| matches!(flows.get(id), Some((_, Flow::Tcp(tcp))) if tcp.is_time_wait()))
     }
 
     /// Remembers a datagram flow as the endpoint's newest.

@@ -95,7 +95,7 @@ impl Stack {
             tcp.flush(cx, &mut left)
         });
         let used = budget - left;
-        let Some((_, Flow::Tcp(tcp))) = self.flows.get_mut(id) else { return used };
+        let Some((key, Flow::Tcp(tcp))) = self.flows.get_mut(id) else { return used };
         if tcp.is_closed() {
             self.remove_flow(io, id);
             return used;
@@ -107,6 +107,11 @@ impl Stack {
             } else {
                 self.turns.waiting.push_back(id);
             }
+        }
+        if tcp.is_time_wait() && !tcp.in_time_wait {
+            tcp.in_time_wait = true;
+            let endpoint = key.endpoint;
+            self.note_time_wait(endpoint, id);
         }
         self.file_timer(id);
         used

@@ -52,6 +52,7 @@ impl TcpFlow {
             filed: None,
             dirty: false,
             waits: false,
+            in_time_wait: false,
         }
     }
 

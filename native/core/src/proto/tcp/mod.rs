@@ -195,6 +195,8 @@ pub(crate) struct TcpFlow {
     pub(crate) dirty: bool,
     /// Stands in the stack's list of flows whose socket has more than they were let read.
     pub(crate) waits: bool,
+    /// Stands in the stack's list of flows that wait out their time.
+    pub(crate) in_time_wait: bool,
 }
 
 const _: () = assert!(size_of::<TcpFlow>() <= ENTRY_SIZE, "ten thousand idle connections are a few MiB");
