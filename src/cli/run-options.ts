@@ -37,9 +37,9 @@ export function readRunOptions(options: RunOptions, argv: readonly string[], con
     argv: [...argv],
     detach: options.detach ?? false,
     ...readProcessOptions(options, context),
+    ...readLinkOptions(options, options.network),
     ...readNetworkOptions(options),
     ...readPortOptions(options),
     ...readNameOptions(options),
-    ...readLinkOptions(options),
   }));
 }

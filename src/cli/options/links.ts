@@ -32,13 +32,25 @@ export function addLinkOptions(command: Command): Command {
 
 type LinkPart = Pick<CreateContainer, 'links' | 'linkEnv' | 'linkWaitSeconds'>;
 
-/** @throws UnetError USAGE or INVALID */
-export function readLinkOptions({ link = [], linkEnv, linkWait }: LinkOptions): LinkPart {
+/**
+ * @param network as it was given with `--net`
+ * @throws UnetError USAGE or INVALID
+ */
+export function readLinkOptions({ link = [], linkEnv, linkWait }: LinkOptions, network: string): LinkPart {
+  if (link.length > 0) requireOwnNetwork(network);
   return {
     links: link.map((text) => ({ ...parseLinkSpec(text) })),
     linkEnv: oneOf('--link-env', linkEnv, LINK_ENVS),
     ...(linkWait !== undefined && { linkWaitSeconds: seconds(linkWait) }),
   };
+}
+
+/** Links are about a network of one's own: said in Docker's words, whether or not the mode itself is there. */
+function requireOwnNetwork(network: string): void {
+  const [mode] = network.split(':', 1);
+  const kind = mode === 'host' ? 'host type networking' : mode === 'container' ? 'container type network' : null;
+  if (kind === null) return;
+  throw usageError(`conflicting options: ${kind} can't be used with links. This would result in undefined behavior`);
 }
 
 function seconds(text: string): number {

@@ -151,6 +151,18 @@ describe('readRunOptions', () => {
     ['a bad user', { user: 'nobody' }, ['true'], /invalid --user 'nobody': give self or root/],
     ['a bad offload', { offload: 'maybe' }, ['true'], /invalid --offload 'maybe': give on or off/],
     ['another network', { network: 'mine' }, ['true'], /network mine not found/],
+    [
+      'vector 78, a link and --net=host',
+      { link: ['db'], network: 'host' },
+      ['true'],
+      /^conflicting options: host type networking can't be used with links\. This would result in undefined behavior$/,
+    ],
+    [
+      "vector 78, a link and another's network",
+      { link: ['db'], network: 'container:db' },
+      ['true'],
+      /^conflicting options: container type network can't be used with links\. This would result in undefined behavior$/,
+    ],
     ['a missing env file', { envFile: ['nonesuch'] }, ['true'], /cannot read the env file: .*nonesuch/],
     ['a bad link', { link: ['too:much:of:it'] }, ['true'], /^bad format for links: too:much:of:it/],
     ['an empty link', { link: [''] }, ['true'], /^empty string specified for links/],
