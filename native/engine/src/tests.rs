@@ -65,6 +65,8 @@ impl Bench {
     }
 
     fn with_flows(max_flows: usize) -> Self {
+        // A shell gives 1024; these tests run side by side, one with a thousand clients.
+        unet_sys::execute::set_soft_open_files(u64::MAX).unwrap();
         let directory = directory();
         let events = Arc::new(EventQueue::new(Box::new(|| {})));
         let options = LoopOptions { handoff_socket: directory.join("handoff.sock"), max_flows };
