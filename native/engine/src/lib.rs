@@ -31,6 +31,7 @@ mod publish;
 mod run;
 mod snapshot;
 mod spin;
+mod stock;
 mod streams;
 mod tap;
 #[cfg(test)]

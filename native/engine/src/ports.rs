@@ -8,6 +8,7 @@ use crate::dns::asks::Heard;
 use crate::error::uplink_error;
 use crate::faults::TowardsGuests;
 use crate::outbox::{LARGEST_GATHERED, Outbox};
+use crate::stock::Stock;
 use crate::streams::Stream;
 use crate::tap::Tap;
 use slotmap::{Key, KeyData, SecondaryMap, SlotMap, new_key_type};
@@ -51,6 +52,7 @@ pub(crate) struct Ports {
     pub(crate) outbox: Outbox,
     pub(crate) dns: DnsDesk,
     closer: Closer,
+    pub(crate) stock: Stock,
     /// Bytes of payload that went either way.
     pub(crate) moved: u64,
     /// None while no guest has a bad link: then faults cost this one look a frame, and no clock is read.
@@ -68,6 +70,7 @@ impl Ports {
             outbox: Outbox::default(),
             dns: DnsDesk::default(),
             closer: Closer::default(),
+            stock: Stock::default(),
             moved: 0,
             faults: None,
         }
@@ -138,7 +141,8 @@ impl Ports {
     fn open_stream(&mut self, flow: FlowId, target: Target) -> io::Result<Started> {
         match target {
             Target::Address(address) => {
-                let (fd, connected) = stream::start_connect(address)?;
+                let fd = self.stock.take(&address)?;
+                let connected = stream::start_connect(fd.as_fd(), address)?;
                 self.adopt_stream(flow, fd)?;
                 Ok(if connected { Started::Connected } else { Started::InProgress })
             }
@@ -240,7 +244,7 @@ impl Uplink for Ports {
     fn tcp_close(&mut self, flow: FlowId, how: Close) {
         if let Some(stream) = self.streams.remove(flow) {
             self.forget(stream.source);
-            stream.close(how);
+            self.stock.discard(stream, how);
         }
     }
 

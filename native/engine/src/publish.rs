@@ -1,7 +1,7 @@
 //! Published ports: listeners on the host that open flows to a guest.
 
 use crate::error::EngineError;
-use crate::limits::{ACCEPT_BUDGET, LISTEN_BACKLOG};
+use crate::limits::LISTEN_BACKLOG;
 use crate::ports::{ListenerId, Source, SourceId};
 use crate::run::Loop;
 use std::io;
@@ -120,9 +120,9 @@ impl Loop {
         }
     }
 
-    /// Callers wait at a listener.
-    pub(crate) fn on_listener(&mut self, id: ListenerId) {
-        for _ in 0..ACCEPT_BUDGET {
+    /// Callers wait at a listener; so many of them are let in.
+    pub(crate) fn on_listener(&mut self, id: ListenerId, most: usize) {
+        for _ in 0..most {
             let Some(Some(listener)) = self.listeners.get(id) else { return };
             let (endpoint, guest_port) = (listener.endpoint, listener.spec.guest_port);
             let (fd, caller) = match stream::accept(listener.fd.as_fd()) {

@@ -9,7 +9,7 @@ use crate::error::EngineError;
 use crate::events::EventQueue;
 use crate::handle::Mailbox;
 use crate::handoff::{Launcher, bind_handoff};
-use crate::limits::{ENDPOINT_SHARE, FAULT_LEAD, SPIN, SPIN_CROWDED, SWEEP, TAP_BUDGET};
+use crate::limits::{ACCEPT_BUDGET, ENDPOINT_SHARE, FAULT_LEAD, SPIN, SPIN_CROWDED, SPIN_EVENTS, SWEEP, TAP_BUDGET};
 use crate::ports::{DnsStreamId, LauncherId, ListenerId, Ports, Source};
 use crate::publish::{Listener, reserve};
 use crate::spin::Spin;
@@ -125,8 +125,10 @@ impl Loop {
         self.wait(limit, &mut ready)?;
         self.wakeups += 1;
         self.ports.dns.set_now(self.clock.now());
+        // A listener with callers left says so again: where little goes on, asking for a second one is a call for nothing.
+        let callers = if ready.len() > SPIN_EVENTS { ACCEPT_BUDGET } else { 1 };
         for &event in &ready {
-            self.dispatch(event);
+            self.dispatch(event, callers);
         }
         self.ready = ready;
         self.release_from_guests();
@@ -143,6 +145,7 @@ impl Loop {
         }
         // What the sweep gave up is told in the same turn.
         self.pass_questions_on();
+        self.ports.stock.settle();
         self.spin.turned(self.ready.len(), self.ports.moved);
         Ok(())
     }
@@ -196,7 +199,7 @@ impl Loop {
         limit
     }
 
-    fn dispatch(&mut self, ready: Ready) {
+    fn dispatch(&mut self, ready: Ready, callers: usize) {
         match self.ports.source(ready.token) {
             None => {}
             Some(Source::Waker) => {
@@ -208,7 +211,7 @@ impl Loop {
             Some(Source::Tap(endpoint)) => self.on_tap(endpoint),
             Some(Source::Stream(flow)) => self.on_stream(flow, ready),
             Some(Source::Datagram(binding)) => self.on_datagram(binding, ready),
-            Some(Source::Listener(id)) => self.on_listener(id),
+            Some(Source::Listener(id)) => self.on_listener(id, callers),
             Some(Source::DnsStream(id)) => self.on_dns_stream(id),
         }
     }

@@ -23,23 +23,27 @@ pub(crate) fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
     address.as_sockaddr_in6().map(|v6| SocketAddr::V6(SocketAddrV6::from(*v6)))
 }
 
-/// Starts a connection on a new non-blocking socket. True: it stands already. Otherwise a writable event will tell that it stands,
-/// an error event that it failed.
-pub fn start_connect(address: SocketAddr) -> io::Result<(OwnedFd, bool)> {
+/// A non-blocking socket for [`start_connect`] to `address`, or another of its family.
+pub fn socket_to_connect(address: &SocketAddr) -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    let fd = socket(family(&address), SockType::Stream, flags, None)?;
+    let fd = socket(family(address), SockType::Stream, flags, None)?;
     prepare(fd.as_fd());
+    Ok(fd)
+}
+
+/// Starts a connection. True: it stands already. Otherwise a writable event will tell that it stands, an error event that it failed.
+pub fn start_connect(fd: BorrowedFd<'_>, address: SocketAddr) -> io::Result<bool> {
     let address = SockaddrStorage::from(address);
     match connect(fd.as_raw_fd(), &address) {
-        Ok(()) => return Ok((fd, true)),
+        Ok(()) => return Ok(true),
         Err(Errno::EINPROGRESS) => {}
         Err(errno) => return Err(errno.into()),
     }
     // On this machine the handshake is over before the first call returns, but only a second one tells. It costs less than the
     // wake-up that it saves there, and nothing that counts elsewhere.
     match connect(fd.as_raw_fd(), &address) {
-        Ok(()) => Ok((fd, true)),
-        Err(Errno::EALREADY | Errno::EINPROGRESS) => Ok((fd, false)),
+        Ok(()) => Ok(true),
+        Err(Errno::EALREADY | Errno::EINPROGRESS) => Ok(false),
         Err(errno) => Err(errno.into()),
     }
 }
