@@ -98,7 +98,7 @@ fn what_the_socket_does_not_take_of_a_batch_is_kept() {
 fn without_memory_only_what_the_socket_took_is_acknowledged() {
     let mut world = World::new(OFFLOAD);
     let mut conn = Conn::open(&mut world);
-    world.stack.set_memory_limit(0);
+    world.stack.set_memory_limit(0, 0);
     world.io.uplink.stream_mut(conn.flow).room = 2500;
     let start = conn.seq;
     let data = pattern(10 * 1460, 6);

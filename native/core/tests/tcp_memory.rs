@@ -5,12 +5,13 @@ mod common;
 
 use common::conn::Offer;
 use common::lean::{Lean, LeanConn};
-use common::{Conn, World, pattern};
+use common::{Conn, SERVER, World, pattern};
 use std::time::Duration;
 use unet_core::DropReason;
 use unet_core::testing::OFFLOAD;
-use unet_core::testing::frames::SeenSegment;
+use unet_core::testing::frames::{SeenSegment, TestSegment, parse_tcp};
 use unet_core::wire::tcp::Flags;
+use unet_core::wire::vnet::Vnet;
 use unet_sys::counting_allocator::{CountingAllocator, allocations, live_bytes};
 
 #[global_allocator]
@@ -217,7 +218,7 @@ fn a_guest_that_acknowledges_nothing_has_little_held_whatever_the_reads_are() {
 fn slow_hosts_hold_no_more_than_all_flows_may() {
     const LIMIT: usize = 1 << 20;
     let mut world = World::new(OFFLOAD);
-    world.stack.set_memory_limit(LIMIT);
+    world.stack.set_memory_limit(LIMIT, LIMIT);
     let mut flows: Vec<_> = (0..20).map(|n| Conn::open_with(&mut world, 40_000 + n, &Offer::default())).collect();
     let data = pattern(60_000, 3);
     let mut sent = vec![Vec::new(); flows.len()];
@@ -264,4 +265,56 @@ fn slow_hosts_hold_no_more_than_all_flows_may() {
         assert!(u32::from(world.segment().window) << 6 >= 60_000, "the window is open");
     }
     assert_eq!(world.stack.held_bytes(), 0);
+}
+
+#[test]
+fn a_guest_that_holds_its_share_leaves_others_theirs() {
+    const SHARE: usize = 1 << 20;
+    let mut world = World::new(OFFLOAD);
+    world.stack.set_memory_limit(4 * SHARE, SHARE);
+    let data = pattern(60_000, 3);
+    let mut greedy: Vec<_> = (0..40).map(|n| Conn::open_with(&mut world, 40_000 + n, &Offer::default())).collect();
+    for conn in &greedy {
+        world.io.uplink.stream_mut(conn.flow).room = 0;
+    }
+    for _ in 0..3 {
+        for conn in &mut greedy {
+            conn.raw(&mut world, conn.seq, Flags::ACK, &[], &data);
+            world.settle();
+            conn.seq = world.segments().last().map_or(conn.seq, |answer| answer.ack);
+        }
+    }
+    let held = world.stack.held_bytes();
+    assert!((SHARE..SHARE + 2 * 65_536).contains(&held), "{held} bytes held");
+    assert!(world.drops(DropReason::TcpMemory) > 0);
+
+    // Another guest's bytes for a slow host are kept as ever.
+    let other = world.add_guest();
+    let wiring = world.guests[1].1;
+    let offer = Offer::default();
+    world.inject_from(other, &Vnet::default(), &offer.syn_from(&wiring, 40_000, SERVER));
+    let theirs = world.io.uplink.last();
+    world.io.uplink.connected(theirs);
+    world.settle();
+    let answer = parse_tcp(&world.frames().last().unwrap().bytes).unwrap();
+    world.io.uplink.stream_mut(theirs).room = 0;
+    let refused = world.drops(DropReason::TcpMemory);
+    let segment = TestSegment {
+        from_port: 40_000,
+        to: SERVER,
+        seq: offer.iss.add(1),
+        ack: answer.seq.add(1),
+        flags: Flags::ACK,
+        window: 1000,
+        options: &[],
+        payload: &data,
+    };
+    world.inject_from(other, &Vnet::default(), &wiring.tcp(&segment));
+    world.settle();
+    assert_eq!(world.drops(DropReason::TcpMemory), refused);
+    assert_eq!(parse_tcp(&world.frames().last().unwrap().bytes).unwrap().ack, offer.iss.add(1 + 60_000));
+
+    // With a guest goes what it held.
+    world.stack.remove_endpoint(&mut world.io, world.guests[0].0, world.clock.now());
+    assert!(world.stack.held_bytes() <= 65_536, "{} bytes held", world.stack.held_bytes());
 }

@@ -111,6 +111,7 @@ impl Stack {
         self.queues.remove(id);
         self.half_open.remove(id);
         self.time_wait.remove(id);
+        self.pool.forget(id);
         self.switch.remove_endpoint(id);
     }
 
@@ -145,9 +146,9 @@ impl Stack {
         self.flows.len()
     }
 
-    /// Bounds what all flows together hold; without this call, by the core's own constant.
-    pub fn set_memory_limit(&mut self, bytes: usize) {
-        self.pool.set_limit(bytes);
+    /// Bounds what all flows together hold, and those of each guest; without this call, by the core's own constants.
+    pub fn set_memory_limit(&mut self, bytes: usize, per_guest: usize) {
+        self.pool.set_limit(bytes, per_guest);
     }
 
     /// Memory held for all flows' bytes.

@@ -196,7 +196,8 @@ impl Stack {
         now: Instant,
         work: impl FnOnce(&mut TcpFlow, &mut Context<'_, I>) -> T,
     ) -> Option<T> {
-        let Some((_, Flow::Tcp(flow))) = self.flows.get_mut(id) else { return None };
+        let Some((key, Flow::Tcp(flow))) = self.flows.get_mut(id) else { return None };
+        self.pool.work_for(key.endpoint);
         let mut cx = Context { io, now, drops: &mut self.drops, pool: &mut self.pool };
         Some(work(flow, &mut cx))
     }

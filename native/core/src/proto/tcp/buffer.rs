@@ -5,10 +5,13 @@
 //! does not take from a guest waits in the same buffers. The rings that hold a flow's buffers come from here too, and go back when
 //! they are empty: a flow with nothing under way owns no memory besides its entry, and once the pool is warm nothing is allocated.
 //!
-//! [`BufferPool::held`] counts what the flows' buffers cost, not what is in them.
+//! [`BufferPool::held`] counts what the flows' buffers cost, not what is in them, for all together and for each guest: one whose flows hold
+//! its share is held short itself, and leaves the others theirs.
 
-use super::limits::{MAX_FREE_BUFFERS, MAX_FREE_RINGS, MAX_HELD_BYTES};
+use super::limits::{MAX_FREE_BUFFERS, MAX_FREE_RINGS, MAX_HELD_BYTES, MAX_HELD_BYTES_PER_GUEST};
 use super::queue::Chunk;
+use crate::switch::EndpointId;
+use slotmap::SecondaryMap;
 use std::collections::VecDeque;
 
 /// The largest read: what fits one super-frame beside its headers.
@@ -77,6 +80,12 @@ pub(crate) struct BufferPool {
     ready_rings: Rings<Buffer>,
     held: usize,
     limit: usize,
+    /// What the flows of each guest hold, but for the one at work.
+    accounts: SecondaryMap<EndpointId, usize>,
+    /// The guest at work, and what its flows hold.
+    at_work: Option<EndpointId>,
+    own: usize,
+    share: usize,
 }
 
 impl Default for BufferPool {
@@ -87,6 +96,10 @@ impl Default for BufferPool {
             ready_rings: Rings(Vec::new()),
             held: 0,
             limit: MAX_HELD_BYTES,
+            accounts: SecondaryMap::new(),
+            at_work: None,
+            own: 0,
+            share: MAX_HELD_BYTES_PER_GUEST,
         }
     }
 }
@@ -97,12 +110,35 @@ impl BufferPool {
         self.held
     }
 
-    pub(crate) fn set_limit(&mut self, limit: usize) {
+    /// For all guests, and for each of them.
+    pub(crate) fn set_limit(&mut self, limit: usize, share: usize) {
         self.limit = limit;
+        self.share = share;
     }
 
+    /// What follows is for a flow of this guest.
+    pub(crate) fn work_for(&mut self, guest: EndpointId) {
+        if self.at_work == Some(guest) {
+            return;
+        }
+        if let Some(last) = self.at_work.replace(guest) {
+            self.accounts.insert(last, self.own);
+        }
+        self.own = self.accounts.get(guest).copied().unwrap_or(0);
+    }
+
+    /// Its flows are gone.
+    pub(crate) fn forget(&mut self, guest: EndpointId) {
+        self.accounts.remove(guest);
+        if self.at_work == Some(guest) {
+            self.at_work = None;
+            self.own = 0;
+        }
+    }
+
+    /// Whether the guest at work may hold no more.
     pub(crate) fn is_full(&self) -> bool {
-        self.held >= self.limit
+        self.held >= self.limit || self.own >= self.share
     }
 
     fn take_size(&mut self, size: usize) -> Box<[u8]> {
@@ -124,7 +160,7 @@ impl BufferPool {
     /// Keeps the first `len` bytes of a buffer that was read into.
     pub(crate) fn keep(&mut self, bytes: Box<[u8]>, len: usize) -> Buffer {
         if size_for(len) == SIZES.len() - 1 {
-            self.held += bytes.len();
+            self.count(bytes.len());
             return Buffer { bytes, len };
         }
         let mut small = self.empty_for(len);
@@ -136,22 +172,24 @@ impl BufferPool {
     /// An empty buffer with room for `len` bytes, or as many as there can be.
     pub(crate) fn empty_for(&mut self, len: usize) -> Buffer {
         let bytes = self.take_size(size_for(len));
-        self.held += bytes.len();
+        self.count(bytes.len());
         Buffer { bytes, len: 0 }
     }
 
     pub(crate) fn release(&mut self, buffer: Buffer) {
-        self.held -= buffer.cost();
+        self.uncount(buffer.cost());
         self.give_back(buffer.bytes);
     }
 
     /// Counts memory that is held, but not pooled.
     pub(crate) fn count(&mut self, bytes: usize) {
         self.held += bytes;
+        self.own += bytes;
     }
 
     pub(crate) fn uncount(&mut self, bytes: usize) {
         self.held -= bytes;
+        self.own -= bytes;
     }
 
     pub(crate) fn equip_chunks(&mut self, ring: &mut VecDeque<Chunk>) {

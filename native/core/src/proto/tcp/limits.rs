@@ -8,7 +8,8 @@
 //!
 //! *Busy*: what is under way. Towards the guest at most [`MAX_IN_FLIGHT`] in buffers of [`MAX_HELD_IN_FLIGHT`] (and the reads of one
 //! turn). Towards the host the offered window ([`MAX_RECEIVE_WINDOW`], or [`MAX_LONG_WINDOW`]) in buffers that are filled one after
-//! the other, and [`MAX_REORDER_PIECES`] small allocations while there is a gap. All flows together: [`MAX_HELD_BYTES`].
+//! the other, and [`MAX_REORDER_PIECES`] small allocations while there is a gap. All flows of a guest together:
+//! [`MAX_HELD_BYTES_PER_GUEST`]; of all guests: [`MAX_HELD_BYTES`].
 
 use super::buffer::SIZES;
 use std::time::Duration;
@@ -76,6 +77,8 @@ pub(crate) const READ_AT_ONCE: usize = RECEIVE_BUDGET;
 /// Bytes held for all flows together (host to guest unacknowledged, guest to host not yet taken). Beyond it each flow is held to one
 /// chunk in flight; no window is offered where bytes wait, and bytes that a socket does not take are not kept.
 pub(crate) const MAX_HELD_BYTES: usize = 512 << 20;
+/// Of these, one guest's, with the same consequences for its flows alone: a hundred uploads to a host that does not read fill it.
+pub(crate) const MAX_HELD_BYTES_PER_GUEST: usize = MAX_HELD_BYTES / 4;
 /// Ranges that SACK reported, for one flow.
 pub(crate) const MAX_SACK_RANGES: usize = 256;
 
