@@ -2,7 +2,7 @@ import { hostPaces, UNPACED, unpaced } from '../measure/congestion.js';
 import { IperfServer, measureBulk } from '../measure/iperf.js';
 import { CPU, FAIR, GBPS } from '../measure/metrics.js';
 import { bestOf, type Case, interleave, pick, pickOne, type Series, valuesOf } from '../measure/rounds.js';
-import { judge, judgeRatio, peerText, type Verdict } from '../measure/verdict.js';
+import { judge, judgeRatio, peerText, type Verdict, watchRatio } from '../measure/verdict.js';
 import { outboundPeers } from '../peers/all.js';
 import { loopback } from '../peers/loopback.js';
 import { type Opened, type Wanted, withPaths } from '../peers/open.js';
@@ -69,7 +69,8 @@ interface Load {
 function loadsOf(peer: Peer, mtu: number | null, context: Context): Load[] {
   const asTheyAre = streamsOf(peer, context).map((streams) => ({ streams }));
   const isCompared = peer.kind !== 'peer' && mtu !== 65_520 && !context.quick && hostPaces();
-  return isCompared ? [...asTheyAre, { streams: 1, congestion: UNPACED }] : asTheyAre;
+  if (!isCompared) return asTheyAre;
+  return [...asTheyAre, ...[1, 16].map((streams) => ({ streams, congestion: UNPACED }))];
 }
 
 function casesOf(opened: Opened, server: IperfServer, context: Context): Case[] {
@@ -144,12 +145,23 @@ function oneStream(series: readonly Series[], direction: Direction): Verdict[] {
 /** The same target beside a ceiling that is not held back; nothing where the machine paces nothing. */
 function withoutPacing(series: readonly Series[], direction: Direction): Verdict[] {
   const { id, ofLoopback } = TARGETS[direction];
-  const what = unpaced(variant(direction, 1));
-  const ceiling = pickOne(series, { path: loopback.name, variant: what });
-  if (ceiling === null) return [];
-  const ours = pickOne(series, { path: 'unet', mtu: 1500, variant: what });
+  const what = (streams: number) => unpaced(variant(direction, streams));
+  const ours = (streams: number) => pickOne(series, { path: 'unet', mtu: 1500, variant: what(streams) });
+  const ceiling = (streams: number) => pickOne(series, { path: loopback.name, variant: what(streams) });
+  if (ceiling(1) === null) return [];
+  const aim = { id: `${id}/loopback-unpaced`, what: what(1), atLeast: ofLoopback, unit: 'of loopback' };
+  const watched = { id: `${id}/16-unpaced`, what: what(16), unit: 'of loopback', better: 'more' } as const;
+  const kernel = {
+    id: `${id}/16-kernel`,
+    what: `${what(16)}: loopback`,
+    unit: '× one stream',
+    better: 'more',
+  } as const;
   return [
-    judgeRatio({ id: `${id}/loopback-unpaced`, what, atLeast: ofLoopback, unit: 'of loopback' }, ours, ceiling, 'gbps'),
+    judgeRatio(aim, ours(1), ceiling(1), 'gbps'),
+    watchRatio(watched, ours(16), ceiling(16), 'gbps'),
+    // What several streams cost the kernel by itself: to place our own totals.
+    watchRatio(kernel, ceiling(16), ceiling(1), 'gbps'),
   ];
 }
 
