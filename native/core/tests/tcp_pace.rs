@@ -401,6 +401,28 @@ fn a_slow_line_is_asked_again_soon() {
     }
 }
 
+/// Connections with open windows whose sockets have so much each.
+fn downloads(world: &mut World, flows: u16, bytes: usize) -> Vec<Conn> {
+    let offer = Offer { scale: Some(10), window: 65_535, ..Offer::default() };
+    let mut conns: Vec<Conn> = (0..flows).map(|n| Conn::open_with(world, 40_000 + n, &offer)).collect();
+    for conn in &mut conns {
+        conn.send(world, Flags::ACK, &[]);
+    }
+    for conn in &conns {
+        world.io.uplink.feed(conn.flow, &pattern(bytes, 1));
+    }
+    conns
+}
+
+/// One turn of the loop, in which every socket that has something says so.
+fn one_turn(world: &mut World) {
+    let now = world.now();
+    while let Some((flow, ready)) = world.io.uplink.next_event() {
+        world.stack.on_socket(&mut world.io, flow, ready, now);
+    }
+    world.stack.flush(&mut world.io, now);
+}
+
 /// Downloads without end, a few bytes of somebody else, and another guest: all in the same turn.
 #[test]
 fn a_greedy_flow_leaves_others_their_turn() {
@@ -436,12 +458,7 @@ fn a_greedy_flow_leaves_others_their_turn() {
     for (turn, budget) in BUDGETS.into_iter().enumerate() {
         world.io.uplink.feed(interactive.flow, b"key");
         world.io.uplink.feed(theirs, b"theirs");
-        let now = world.now();
-        while let Some((flow, ready)) = world.io.uplink.next_event() {
-            world.stack.on_socket(&mut world.io, flow, ready, now);
-        }
-        // One turn of the loop.
-        world.stack.flush(&mut world.io, now);
+        one_turn(&mut world);
         let frames = world.frames();
         let payload_of = |flow: FlowId| {
             let (guest, port) = match flow {
@@ -464,20 +481,9 @@ fn a_greedy_flow_leaves_others_their_turn() {
 fn many_greedy_flows_share_a_turn_alike() {
     const FLOWS: u16 = 16;
     let mut world = World::new(OFFLOAD);
-    let offer = Offer { scale: Some(10), window: 65_535, ..Offer::default() };
-    let mut conns: Vec<Conn> = (0..FLOWS).map(|n| Conn::open_with(&mut world, 40_000 + n, &offer)).collect();
-    for conn in &mut conns {
-        conn.send(&mut world, Flags::ACK, &[]);
-    }
-    for conn in &conns {
-        world.io.uplink.feed(conn.flow, &pattern(4 << 20, 1));
-    }
+    downloads(&mut world, FLOWS, 4 << 20);
     for turn in 0..3 {
-        let now = world.now();
-        while let Some((flow, ready)) = world.io.uplink.next_event() {
-            world.stack.on_socket(&mut world.io, flow, ready, now);
-        }
-        world.stack.flush(&mut world.io, now);
+        one_turn(&mut world);
         let mut shares = vec![0; usize::from(FLOWS)];
         for frame in world.frames() {
             let segment = parse_tcp(&frame.bytes).unwrap();
@@ -493,22 +499,11 @@ fn a_turn_has_an_end_however_many_flows_have_something() {
     /// Chunks: 32 for those that wait, 32 for those whose event has come.
     const MOST: usize = 64;
     let mut world = World::new(OFFLOAD);
-    let offer = Offer { scale: Some(10), window: 65_535, ..Offer::default() };
-    let mut conns: Vec<Conn> = (0..FLOWS).map(|n| Conn::open_with(&mut world, 40_000 + n, &offer)).collect();
-    for conn in &mut conns {
-        conn.send(&mut world, Flags::ACK, &[]);
-    }
-    for conn in &conns {
-        world.io.uplink.feed(conn.flow, &pattern(1 << 20, 1));
-    }
+    let mut conns = downloads(&mut world, FLOWS, 1 << 20);
     let mut shares = vec![0_usize; usize::from(FLOWS)];
     // Two chunks each, 32 a turn: everybody has had a turn by then.
     for turn in 0..usize::from(FLOWS) * 2 / 32 + 1 {
-        let now = world.now();
-        while let Some((flow, ready)) = world.io.uplink.next_event() {
-            world.stack.on_socket(&mut world.io, flow, ready, now);
-        }
-        world.stack.flush(&mut world.io, now);
+        one_turn(&mut world);
         let frames = world.frames();
         assert!(frames.len() <= MOST, "turn {turn}: {} chunks", frames.len());
         for frame in frames {
