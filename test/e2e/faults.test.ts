@@ -176,9 +176,10 @@ describeInWorld('a bad link between two containers', (stage) => {
   /** Says each answer's number; connects once and never again. */
   const TALKER = `
     const socket = require('net').connect(7000, 'web');
-    let sent = 0;
+    let heard = 0;
+    // Nagle sends what has gathered when the last was acknowledged, so an answer is a round trip, however many bytes it has.
     socket.on('connect', () => setInterval(() => socket.write('x'), 50));
-    socket.on('data', (data) => console.log('answers', (sent += data.length)));
+    socket.on('data', () => console.log('answers', ++heard));
     socket.on('close', () => console.log('closed'));
     socket.on('error', (error) => console.log(error.code));
   `;
