@@ -6,14 +6,21 @@ import { basename, dirname, resolve } from 'node:path';
  *
  * The file is replaced more often than it is written: by rename (NetworkManager, resolvconf), by turning a symbolic link (systemd-resolved), by
  * a VPN that puts its own beside it. A watch on the file would stay with the old inode, so the *directory* of every link
- * on the way and of the target is watched, for changes of that one name. What cannot be watched (a dangling link's absent
- * directory, no inotify left) is looked at by `stat` when somebody asks, at most every two seconds. Nothing runs while
- * nobody asks and nothing changes.
+ * on the way and of the target is watched, for changes of that one name.
+ *
+ * Watches alone miss what happens elsewhere: a file that is mounted over the name and written at its other place, a directory on
+ * the path that is itself a link and is turned, or is moved away and replaced: the watch stays with what was there. So when somebody asks
+ * the path is looked at as well, at most every two seconds, by one `stat`; that serves where nothing can be watched, too. Where
+ * it is another, the watches are set anew. Nothing runs while nobody asks and nothing changes.
+ *
+ * Limits: a change that no watch tells is found two seconds late, and not before somebody asks; one that leaves size, times and inode
+ * as they were is not found.
  */
 
 /** Editors and network managers write in several steps. */
 const SETTLE_MS = 50;
-const LOOK_MS = 2000;
+/** How old what a watch has told may be when somebody asks. */
+export const LOOK_MS = 2000;
 const MAX_LINKS = 10;
 /** Read whole, so bounded: what is larger is no resolv.conf. */
 const MAX_READ_BYTES = 1024 * 1024;
@@ -29,7 +36,6 @@ export function watchHostFile(path: string, onChange: (text: string | null) => v
   let seen = fingerprint(path);
   let lookedAt = performance.now();
   let watchers: FSWatcher[] = [];
-  let complete = false;
   let settle: NodeJS.Timeout | null = null;
 
   const look = (): void => {
@@ -55,18 +61,18 @@ export function watchHostFile(path: string, onChange: (text: string | null) => v
   };
   const rewatch = (): void => {
     unwatch();
-    complete = true;
     for (const name of linkChain(path)) {
+      const directory = dirname(name);
+      // Its own name is told when it is moved or removed.
+      const told = [basename(name), basename(directory)];
       try {
-        const watcher = watch(dirname(name), { persistent: false }, (_event, changed) => {
-          if (changed === null || changed === basename(name)) lookSoon();
+        const watcher = watch(directory, { persistent: false }, (_event, changed) => {
+          if (changed === null || told.includes(changed)) lookSoon();
         });
-        watcher.on('error', () => {
-          complete = false;
-        });
+        watcher.on('error', () => {});
         watchers.push(watcher);
       } catch {
-        complete = false;
+        // It is looked at when somebody asks.
       }
     }
   };
@@ -74,7 +80,7 @@ export function watchHostFile(path: string, onChange: (text: string | null) => v
   rewatch();
   return {
     current() {
-      if (!complete && performance.now() - lookedAt >= LOOK_MS) look();
+      if (performance.now() - lookedAt >= LOOK_MS) look();
       return text;
     },
     close() {

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type HostFile, watchHostFile } from '../../../src/dns/host-resolv-conf.js';
+import { type HostFile, LOOK_MS, watchHostFile } from '../../../src/dns/host-resolv-conf.js';
 
 let directory: string;
 let file: HostFile | null = null;
@@ -14,6 +14,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  vi.restoreAllMocks();
   file?.close();
   rmSync(directory, { recursive: true, force: true });
 });
@@ -25,6 +26,11 @@ const start = (path: string) => {
 };
 const untilSeen = (...texts: (string | null)[]) =>
   vi.waitFor(() => expect(seen).toEqual(texts), { timeout: 5000, interval: 10 });
+/** As if the clock had gone on: what is asked now is looked at again. */
+const later = () => {
+  const time = performance.now() + LOOK_MS;
+  vi.spyOn(performance, 'now').mockImplementation(() => time);
+};
 
 describe('watchHostFile', () => {
   it('reads the file as it stands', () => {
@@ -80,6 +86,59 @@ describe('watchHostFile', () => {
     mkdirSync(at('later'));
     writeFileSync(at('later', 'resolv.conf'), 'here');
     await vi.waitFor(() => expect(host.current()).toBe('here'), { timeout: 5000, interval: 50 });
+  });
+
+  it('finds what is written in place at another name of the file, as under a bind mount', () => {
+    mkdirSync(at('etc'));
+    writeFileSync(at('source'), 'one');
+    linkSync(at('source'), at('etc', 'resolv.conf'));
+    const host = start(at('etc', 'resolv.conf'));
+    writeFileSync(at('source'), 'another');
+    expect(host.current()).toBe('one');
+    later();
+    expect(host.current()).toBe('another');
+  });
+
+  it('follows a directory on the path that is a link and is turned, and watches the new one', async () => {
+    for (const name of ['home', 'office']) {
+      mkdirSync(at(name));
+      writeFileSync(at(name, 'resolv.conf'), name);
+    }
+    symlinkSync('home', at('place'));
+    const host = start(at('place', 'resolv.conf'));
+    symlinkSync('office', at('turned'));
+    renameSync(at('turned'), at('place'));
+    later();
+    expect(host.current()).toBe('office');
+    writeFileSync(at('office', 'resolv.conf'), 'office 2');
+    await untilSeen('office', 'office 2');
+  });
+
+  it('follows a directory that is moved away and replaced, though nobody asks', async () => {
+    mkdirSync(at('etc'));
+    writeFileSync(at('etc', 'resolv.conf'), 'one');
+    start(at('etc', 'resolv.conf'));
+    mkdirSync(at('new'));
+    writeFileSync(at('new', 'resolv.conf'), 'two');
+    renameSync(at('etc'), at('old'));
+    renameSync(at('new'), at('etc'));
+    await untilSeen('two');
+    writeFileSync(at('etc', 'resolv.conf'), 'three');
+    await untilSeen('two', 'three');
+  });
+
+  it('follows a directory that is removed and made again', async () => {
+    mkdirSync(at('etc'));
+    writeFileSync(at('etc', 'resolv.conf'), 'one');
+    const host = start(at('etc', 'resolv.conf'));
+    rmSync(at('etc'), { recursive: true });
+    await untilSeen(null);
+    mkdirSync(at('etc'));
+    writeFileSync(at('etc', 'resolv.conf'), 'two');
+    later();
+    expect(host.current()).toBe('two');
+    writeFileSync(at('etc', 'resolv.conf'), 'three');
+    await untilSeen(null, 'two', 'three');
   });
 
   it('survives a loop of links and a directory in the place of the file', () => {
