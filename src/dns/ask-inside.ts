@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { NO_ANSWER, type Outcome, readReply, type Sent } from './outcome.js';
+import { NO_ANSWER, OTHER_ANSWER, type Outcome, readReply, type Sent } from './outcome.js';
 import { FIELD, writeUint16 } from './wire.js';
 
 /**
@@ -12,7 +12,8 @@ const NO_WAY: Outcome = {
   kind: 'failed',
   reason: "it stands in the container's own network, and there is no way to it",
 };
-const OTHER_ANSWER: Outcome = { kind: 'failed', reason: 'answer to another question' };
+/** The engine says early that there will be no answer. */
+const NOBODY: Outcome = { kind: 'failed', reason: 'refused, or nobody has its address' };
 
 /**
  * Questions to servers in guests, through the network that they share with the asker. The engine bounds them, and lets in
@@ -32,15 +33,18 @@ export class InsideAsker {
     writeUint16(message, FIELD.ID, id);
     const asked = this.#ask(address, message).catch(() => null);
     const reply = await withDeadline(asked, timeoutMs);
-    if (reply === null) return NO_ANSWER;
+    if (reply === LATE) return NO_ANSWER;
+    if (reply === null) return NOBODY;
     return readReply(sent, id, reply) ?? OTHER_ANSWER;
   }
 }
 
-async function withDeadline<T>(promise: Promise<T>, timeoutMs: number): Promise<T | null> {
+const LATE = Symbol('late');
+
+async function withDeadline<T>(promise: Promise<T>, timeoutMs: number): Promise<T | typeof LATE> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), timeoutMs);
+  const late = new Promise<typeof LATE>((resolve) => {
+    timer = setTimeout(() => resolve(LATE), timeoutMs);
   });
   const first = await Promise.race([promise, late]);
   clearTimeout(timer);

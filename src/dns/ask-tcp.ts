@@ -1,6 +1,16 @@
 import { randomInt } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import { type Ask, CLOSING, failure, NO_ANSWER, NO_DESCRIPTOR, type Outcome, readReply, type Sent } from './outcome.js';
+import {
+  type Ask,
+  CLOSING,
+  failure,
+  NO_ANSWER,
+  NO_DESCRIPTOR,
+  OTHER_ANSWER,
+  type Outcome,
+  readReply,
+  type Sent,
+} from './outcome.js';
 import { FIELD, writeUint16 } from './wire.js';
 
 /** Connections to servers at once; each holds a descriptor of the daemon. */
@@ -54,8 +64,6 @@ export class TcpAsker {
     else this.#perServer.set(server, left);
   }
 }
-
-const OTHER_ANSWER: Outcome = { kind: 'failed', reason: 'answer to another question' };
 
 /** The first message of a stream, its two bytes of length in front; it may come in pieces of any size. */
 class FrameReader {

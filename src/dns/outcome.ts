@@ -4,6 +4,8 @@ import { FIELD, FLAG, HEADER_BYTES, lowerByte, RCODE, readUint16 } from './wire.
 export type Outcome =
   /** Its reply, under the id it was asked with. */
   | { readonly kind: 'reply'; readonly message: Uint8Array }
+  /** The server is there, and has no answer to this question. */
+  | { readonly kind: 'refused'; readonly reason: string }
   /** `ours`: no fault of the server's; we have no descriptor left, or are closing. */
   | { readonly kind: 'failed'; readonly reason: string; readonly ours?: true };
 
@@ -24,6 +26,8 @@ export const CLOSING: Outcome = { kind: 'failed', reason: 'closing', ours: true 
 export const NO_DESCRIPTOR: Outcome = { kind: 'failed', reason: 'too many questions on their way', ours: true };
 export const NO_ANSWER = { kind: 'failed', reason: 'no answer in time' } as const satisfies Outcome;
 
+export const OTHER_ANSWER: Outcome = { kind: 'refused', reason: 'answer to another question' };
+
 /** Errors that say something of this machine and nothing of the server. */
 const OUR_OWN_ERRORS: readonly string[] = ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EAGAIN'];
 
@@ -33,8 +37,8 @@ export function failure(error: Error): Outcome {
 }
 
 /**
- * A reply to this very question, or null: a forger may not end the wait. Letter case may differ on the way back. A server that
- * refuses with a bare header (no question) has failed; it was ours that it could not read.
+ * A reply to this very question, or null: a forger may not end the wait. Letter case may differ on the way back. A bare
+ * header with an error is what a server says to a question that it cannot read.
  */
 export function readReply({ message, questionEnd }: Sent, id: number, datagram: Uint8Array): Outcome | null {
   if (datagram.length < HEADER_BYTES || readUint16(datagram, FIELD.ID) !== id) return null;
@@ -42,7 +46,7 @@ export function readReply({ message, questionEnd }: Sent, id: number, datagram: 
   if ((flags & FLAG.QR) === 0 || (flags & FLAG.OPCODE) !== 0) return null;
   const questions = readUint16(datagram, FIELD.QUESTIONS);
   if (questions === 0 && (flags & FLAG.RCODE) !== RCODE.NOERROR) {
-    return { kind: 'failed', reason: `error ${flags & FLAG.RCODE} without a question` };
+    return { kind: 'refused', reason: `error ${flags & FLAG.RCODE} without a question` };
   }
   if (questions !== 1 || !sameQuestion(message, datagram, questionEnd)) return null;
   return { kind: 'reply', message: datagram };

@@ -66,6 +66,10 @@ export class ServerHealth {
     return this.#known.get(key)?.failedAt != null;
   }
 
+  hasAnsweredSince(key: string, since: number): boolean {
+    return (this.#known.get(key)?.answeredAt ?? Number.NEGATIVE_INFINITY) > since;
+  }
+
   asked(key: string): void {
     this.#of(key).asked++;
   }
@@ -75,8 +79,8 @@ export class ServerHealth {
    * meantime: a name can be slow where the server is well. True when this is news.
    */
   failed(key: string, since: number, reason: string): boolean {
+    if (this.hasAnsweredSince(key, since)) return false;
     const health = this.#of(key);
-    if (health.answeredAt !== null && health.answeredAt > since) return false;
     const news = health.failedAt === null;
     health.failedAt = this.#now();
     health.reason = reason;
@@ -86,10 +90,16 @@ export class ServerHealth {
   /** True when it had failed before. */
   answered(key: string, since: number): boolean {
     const health = this.#of(key);
-    const now = this.#now();
+    health.answered++;
+    health.lastMs = this.#now() - since;
+    return this.isThere(key);
+  }
+
+  /** It has answered something, if only a question of ours that nobody counts. True when it had failed before. */
+  isThere(key: string): boolean {
+    const health = this.#of(key);
     const recovered = health.failedAt !== null;
-    Object.assign(health, { answered: health.answered + 1, lastMs: now - since, answeredAt: now });
-    Object.assign(health, { failedAt: null, reason: null });
+    Object.assign(health, { answeredAt: this.#now(), failedAt: null, reason: null });
     return recovered;
   }
 

@@ -53,9 +53,13 @@ export function neutralQuery({ bytes, flags, edns, questionEnd }: Query): Uint8A
   return message;
 }
 
-/** The asker's own bytes; an EDNS size that would bring fragments is lowered to what passes everywhere. */
-export function privateQuery({ bytes, edns }: Query): Uint8Array {
+/**
+ * The asker's own bytes, but for two things. Flags that no question has are taken out: there are servers that meet a TC bit or an rcode with
+ * silence. An EDNS size that would bring fragments is lowered to what passes everywhere.
+ */
+export function privateQuery({ bytes, flags, edns }: Query): Uint8Array {
   const message = Uint8Array.from(bytes);
+  writeUint16(message, FIELD.FLAGS, flags & MEANINGFUL);
   if (edns !== null && edns.udpSize > MAX_UDP_REPLY_BYTES)
     writeUint16(message, edns.udpSizeOffset, MAX_UDP_REPLY_BYTES);
   return message;

@@ -1,5 +1,6 @@
 import { type AskInside, InsideAsker } from './ask-inside.js';
 import { TcpAsker } from './ask-tcp.js';
+import { Doubts } from './doubts.js';
 import { type Ask, NO_ANSWER, type Outcome, type Sent } from './outcome.js';
 import { examine, type ReplyFacts } from './reply-facts.js';
 import { type HealthFigures, ServerHealth } from './server-health.js';
@@ -10,9 +11,10 @@ import { FIELD, FLAG, RCODE, readUint16, writeUint16 } from './wire.js';
 /**
  * Asks servers, one after another, within the five seconds that a client waits.
  *
- * Next server on: no answer in time, a refused connection, a reply that does not add up, SERVFAIL, REFUSED. Only silence is remembered
- * against a server: SERVFAIL is often about one name (a broken DNSSEC chain), and turning the order round for it would send the names
- * of a company to the public server that stands second. NXDOMAIN and an empty answer are answers.
+ * Next server on: no answer in time, a refused connection, a reply that does not add up, SERVFAIL, REFUSED. Only a
+ * server that is not there is remembered as failed: SERVFAIL is often about one name (a broken DNSSEC chain), as silence is (doubts.ts), and
+ * turning the order round for it would send the names of a company to the public server that stands second. NXDOMAIN and an empty
+ * answer are answers.
  */
 
 export const TRY_MS = 2000;
@@ -53,6 +55,7 @@ export class Upstream {
   readonly #log: UpstreamLog;
   readonly #port: number;
   readonly #inside: InsideAsker;
+  readonly #doubts: Doubts;
   #closed = false;
 
   /** @param port 53, but for tests */
@@ -60,6 +63,12 @@ export class Upstream {
     this.#log = log;
     this.#port = port;
     this.#inside = new InsideAsker(askInside);
+    this.#doubts = new Doubts({
+      health: this.#health,
+      ask: (server, sent, timeoutMs) => this.#askOne(sent, server, 'udp', timeoutMs),
+      onAnswer: (server) => this.#noteAnswer(server, this.#health.isThere(server.key)),
+      onFailure: (server, since, reason) => this.#noteFailure(server, since, reason),
+    });
   }
 
   async ask(sent: Sent, servers: readonly Server[], transport: Transport): Promise<Asked> {
@@ -100,22 +109,25 @@ export class Upstream {
   /** A failed server is looked at again beside the question to another one: the asker does not wait for it. */
   #probe(sent: Sent, servers: readonly Server[]): void {
     const server = this.#health.toProbe(servers);
-    if (server !== null) void this.#try(sent, server, 'udp', TRY_MS);
+    if (server === null) return;
+    void this.#doubts.look(server, performance.now());
+    void this.#try(sent, server, 'udp', TRY_MS);
   }
 
   async #try(sent: Sent, server: Server, transport: Transport, timeoutMs: number) {
     const began = performance.now();
     const nothing = (result: string, own = false) => ({ reply: null, result, own });
     this.#health.asked(server.key);
+    const answered = this.#doubts.begin(server, began);
     const outcome = await this.#askOne(sent, server, transport, timeoutMs);
+    answered();
     if (outcome.kind === 'failed') {
       const { reason, ours = false } = outcome;
-      if (!ours) this.#noteFailure(server, began, reason);
+      if (!ours && outcome !== NO_ANSWER) this.#noteFailure(server, began, reason);
       return nothing(reason, ours);
     }
-    if (this.#health.answered(server.key, began)) {
-      this.#log.info({ server: server.address }, 'DNS server answers again');
-    }
+    this.#noteAnswer(server, this.#health.answered(server.key, began));
+    if (outcome.kind === 'refused') return nothing(outcome.reason);
     const { message } = outcome;
     const facts = examine(message) ?? examineCut(message, sent.questionEnd);
     if (facts === null) return nothing('a reply that does not add up');
@@ -134,9 +146,13 @@ export class Upstream {
     }
     // A cut reply is fetched whole.
     const byUdp = await this.#udp.ask(sent, ask);
-    if (byUdp.kind === 'failed' || !isCut(byUdp.message)) return byUdp;
+    if (byUdp.kind !== 'reply' || !isCut(byUdp.message)) return byUdp;
     const whole = await this.#tcp.ask(sent, rest());
     return whole.kind === 'reply' ? whole : byUdp;
+  }
+
+  #noteAnswer(server: Server, isNews: boolean): void {
+    if (isNews) this.#log.info({ server: server.address }, 'DNS server answers again');
   }
 
   #noteFailure(server: Server, began: number, reason: string): void {

@@ -136,7 +136,30 @@ describe('Upstream', () => {
     expect(first).toBeLessThan(TRY_MS + 1000);
     await ask(world);
     expect(performance.now() - began - first).toBeLessThan(1000);
-    expect(world.fakes[0]?.asked).toHaveLength(1);
+    const asked = world.fakes[0]?.asked.map(({ bytes }) => read(bytes).name);
+    expect(asked).toEqual(['Outside.example', '.']);
+    expect(world.upstream.health(serverAt('127.0.0.71'))).toMatchObject({ failed: true, reason: 'no answer in time' });
+  });
+
+  it('does not hold one name that nobody answers against a server, and stays with it', async () => {
+    const isOutside = (bytes: Buffer) => read(bytes).name === 'Outside.example';
+    const world = await scene((bytes) => (isOutside(bytes) ? null : errorTo(bytes, REFUSED)), answers('192.0.2.2'));
+    expect(await ask(world)).toMatchObject({ answers: [{ data: '192.0.2.2' }] });
+    expect(world.upstream.health(serverAt('127.0.0.71'))).toMatchObject({ failed: false, asked: 1, answered: 0 });
+    expect(warnings).toEqual([]);
+  });
+
+  it('goes on when a server cannot read a question, and does not hold it against that server', async () => {
+    const bare = (bytes: Buffer) => {
+      const header = Buffer.concat([bytes.subarray(0, 2), Buffer.alloc(10)]);
+      header.writeUInt16BE(0x8181, 2);
+      return header;
+    };
+    const world = await scene(bare, answers('192.0.2.2'));
+    const { reply, tries } = await world.upstream.ask(sent(), world.servers, 'udp');
+    expect(read(reply?.message ?? new Uint8Array())).toMatchObject({ answers: [{ data: '192.0.2.2' }] });
+    expect(tries[0]).toMatchObject({ result: 'error 1 without a question' });
+    expect(world.upstream.health(serverAt('127.0.0.71'))).toMatchObject({ failed: false, answered: 1 });
   });
 
   it('asks a single server again when a datagram was lost', async () => {
@@ -192,6 +215,15 @@ describe('Upstream', () => {
     }
     for (const { bytes } of world.fakes[0]?.asked ?? []) expect(bytes.readUInt16BE(bytes.length - 8)).toBe(1232);
     expect(world.fakes[0]?.asked).toHaveLength(2);
+  });
+
+  it('takes flags out of a question that no question has', () => {
+    const odd = question('outside.example');
+    odd.writeUInt16BE(0x0772, 2);
+    expect(privateQuery(admitted(odd))[2]).toBe(0x01);
+    expect(privateQuery(admitted(odd))[3]).toBe(0x30);
+    odd.writeUInt16BE(0, 2);
+    expect(Buffer.from(privateQuery(admitted(odd))).equals(odd)).toBe(true);
   });
 
   it('asks a server of the container network through that, never from the host, and checks its reply', async () => {
