@@ -13,6 +13,8 @@ import type { DnsFigures } from '../model/dns-report.js';
 /** Questions on their way, for all containers and for one. */
 export const MAX_IN_FLIGHT = 8192;
 export const MAX_IN_FLIGHT_PER_ASKER = 2048;
+/** A container may have so many though the others have all there are; the engine lets as many in (native/engine/src/limits.rs). */
+export const MIN_IN_FLIGHT_PER_ASKER = 64;
 /** Questions of one container a second, and at once. Above what the path from its kernel to here carries in a test without others. */
 export const ANSWERS_PER_SECOND = 60_000;
 export const ANSWER_BURST = 60_000;
@@ -64,7 +66,8 @@ export class Askers {
 
   /** A place on the way to a server, to be left again; false: refused. */
   enter(asker: Asker): boolean {
-    if (this.#inFlight >= MAX_IN_FLIGHT || asker.inFlight >= MAX_IN_FLIGHT_PER_ASKER) return false;
+    const most = this.#inFlight >= MAX_IN_FLIGHT ? MIN_IN_FLIGHT_PER_ASKER : MAX_IN_FLIGHT_PER_ASKER;
+    if (asker.inFlight >= most) return false;
     asker.inFlight++;
     this.#inFlight++;
     return true;
