@@ -11,6 +11,7 @@ import {
   readReply,
   type Sent,
 } from './outcome.js';
+import { Places } from './places.js';
 import { FIELD, writeUint16 } from './wire.js';
 
 /** Connections to servers at once; each holds a descriptor of the daemon. */
@@ -18,25 +19,22 @@ export const MAX_CONNECTIONS = 128;
 const LENGTH_PREFIX_BYTES = 2;
 const IDS = 0x1_0000;
 
-/** Questions by TCP: one on each connection, for replies that do not fit a datagram. They are few. */
+/** Questions by TCP: one on each connection, for replies that do not fit a datagram. They are few, and shared out. */
 export class TcpAsker {
   readonly #open = new Map<Socket, (outcome: Outcome) => void>();
-  readonly #perServer = new Map<string, number>();
+  readonly #places = new Places({ total: MAX_CONNECTIONS });
   #closed = false;
 
-  ask(sent: Sent, { server, port, timeoutMs }: Ask): Promise<Outcome> {
+  ask(sent: Sent, { server, asker, port, timeoutMs }: Ask): Promise<Outcome> {
     if (this.#closed) return Promise.resolve(CLOSING);
-    const own = this.#perServer.get(server) ?? 0;
-    const left = MAX_CONNECTIONS - this.#open.size;
-    if (left <= 0 || own >= Math.max(1, left / 2)) return Promise.resolve(NO_DESCRIPTOR);
-    this.#perServer.set(server, own + 1);
+    if (!this.#places.take(server, asker)) return Promise.resolve(NO_DESCRIPTOR);
     return new Promise((resolve) => {
       const id = randomInt(IDS);
       const socket = connect({ host: server, port, noDelay: true });
       const done = (outcome: Outcome): void => {
         if (!this.#open.delete(socket)) return;
         clearTimeout(timer);
-        this.#leave(server);
+        this.#places.leave(server, asker);
         socket.destroy();
         resolve(outcome);
       };
@@ -56,12 +54,6 @@ export class TcpAsker {
   close(): void {
     this.#closed = true;
     for (const done of [...this.#open.values()]) done(CLOSING);
-  }
-
-  #leave(server: string): void {
-    const left = (this.#perServer.get(server) ?? 1) - 1;
-    if (left === 0) this.#perServer.delete(server);
-    else this.#perServer.set(server, left);
   }
 }
 

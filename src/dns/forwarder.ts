@@ -59,7 +59,7 @@ export class Forwarder {
     if (key === null) {
       this.#askers.count(asker, 'forwarded');
       const sent = { message: privateQuery(query), questionEnd: query.questionEnd };
-      return this.#privately(query, asker, await this.#upstream.ask(sent, list.servers, transport));
+      return this.#privately(query, asker, await this.#upstream.ask(sent, list.servers, { transport, asker: id }));
     }
     const way = `${transport} ${key}`;
     const same = this.#onTheirWay.get(way);
@@ -75,9 +75,9 @@ export class Forwarder {
   /** Sets a question on its way; what comes back is for everybody who asks it meanwhile, and for the cache. */
   #set(query: Query, { key, way, owner, list, transport }: Shared): Promise<Asked> {
     const sent = { message: neutralQuery(query), questionEnd: query.questionEnd };
-    const asking = this.#upstream.ask(sent, list.servers, transport).then((asked) => {
+    const asking = this.#upstream.ask(sent, list.servers, { transport, asker: owner }).then((asked) => {
       if (asked.reply === null) {
-        if (!asked.ours) this.#keepFailure(key, owner, query);
+        if (!asked.passing) this.#keepFailure(key, owner, query);
         return asked;
       }
       const { facts, message: whole } = asked.reply;

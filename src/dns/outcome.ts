@@ -18,6 +18,8 @@ export interface Sent {
 
 export interface Ask {
   readonly server: string;
+  /** Whose share it counts for. */
+  readonly asker: string;
   readonly port: number;
   readonly timeoutMs: number;
 }

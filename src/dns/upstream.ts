@@ -22,10 +22,19 @@ export const TRY_MS = 2000;
 export const TOTAL_MS = 4500;
 /** As many as libc asks. */
 export const MAX_TRIES = 3;
+/** Whose share our own questions count for. */
+const OURSELVES = '';
 /** A try shorter than this is not worth a socket. */
 const MIN_TRY_MS = 100;
 
 export type Transport = 'udp' | 'tcp';
+
+/** How a question came. */
+export interface Way {
+  readonly transport: Transport;
+  /** Whose share of descriptors it counts for. */
+  readonly asker: string;
+}
 
 export interface UpstreamLog {
   info(fields: object, message: string): void;
@@ -44,8 +53,8 @@ export interface Asked {
   /** With what a walk over it told; null: no server gave one. */
   readonly reply: { readonly message: Uint8Array; readonly facts: ReplyFacts } | null;
   readonly tries: readonly Try[];
-  /** No reply because of us: no descriptor, or closing. */
-  readonly ours: boolean;
+  /** No reply, for a reason that the next one to ask need not meet: no descriptor, closing, too large for the way it came. */
+  readonly passing: boolean;
 }
 
 export class Upstream {
@@ -65,18 +74,18 @@ export class Upstream {
     this.#inside = new InsideAsker(askInside);
     this.#doubts = new Doubts({
       health: this.#health,
-      ask: (server, sent, timeoutMs) => this.#askOne(sent, server, 'udp', timeoutMs),
+      ask: (server, sent, timeoutMs) => this.#askOne(sent, server, { transport: 'udp', asker: OURSELVES }, timeoutMs),
       onAnswer: (server) => this.#noteAnswer(server, this.#health.isThere(server.key)),
       onFailure: (server, since, reason) => this.#noteFailure(server, since, reason),
     });
   }
 
-  async ask(sent: Sent, servers: readonly Server[], transport: Transport): Promise<Asked> {
+  async ask(sent: Sent, servers: readonly Server[], { transport, asker }: Way): Promise<Asked> {
     const end = performance.now() + TOTAL_MS;
     const tries: Try[] = [];
     let refusal: Asked['reply'] = null;
-    let ours = false;
-    this.#probe(sent, servers);
+    let passing = false;
+    this.#probe(sent, servers, asker);
     const turn = this.#health.order(servers);
     for (const server of turn) {
       if (tries.length >= MAX_TRIES) break;
@@ -84,16 +93,21 @@ export class Upstream {
       const timeoutMs = Math.min(TRY_MS, Math.floor(end - began));
       if (timeoutMs < MIN_TRY_MS || this.#closed) break;
       const wasWell = !this.#health.hasFailed(server.key);
-      const { reply, result, own } = await this.#try(sent, server, transport, timeoutMs);
+      const { reply, result, own } = await this.#try(sent, server, { transport, asker }, timeoutMs);
       tries.push({ server, result, took: performance.now() - began });
-      ours ||= own;
+      passing ||= own;
       // A datagram may be lost: a server that was well is asked once more, when the others have been.
       if (result === NO_ANSWER.reason && wasWell) turn.push(server);
       if (reply === null) continue;
-      if (!isRefusal(reply.facts.rcode)) return { reply, tries, ours: false };
+      // By TCP there is no further way to point to.
+      if (transport === 'tcp' && isCut(reply.message)) {
+        passing = true;
+        continue;
+      }
+      if (!isRefusal(reply.facts.rcode)) return { reply, tries, passing: false };
       refusal = reply;
     }
-    return { reply: refusal, tries, ours: ours || this.#closed };
+    return { reply: refusal, tries, passing: passing || this.#closed };
   }
 
   health(server: Server): HealthFigures {
@@ -107,19 +121,19 @@ export class Upstream {
   }
 
   /** A failed server is looked at again beside the question to another one: the asker does not wait for it. */
-  #probe(sent: Sent, servers: readonly Server[]): void {
+  #probe(sent: Sent, servers: readonly Server[], asker: string): void {
     const server = this.#health.toProbe(servers);
     if (server === null) return;
     void this.#doubts.look(server, performance.now());
-    void this.#try(sent, server, 'udp', TRY_MS);
+    void this.#try(sent, server, { transport: 'udp', asker }, TRY_MS);
   }
 
-  async #try(sent: Sent, server: Server, transport: Transport, timeoutMs: number) {
+  async #try(sent: Sent, server: Server, way: Way, timeoutMs: number) {
     const began = performance.now();
     const nothing = (result: string, own = false) => ({ reply: null, result, own });
     this.#health.asked(server.key);
     const answered = this.#doubts.begin(server, began);
-    const outcome = await this.#askOne(sent, server, transport, timeoutMs);
+    const outcome = await this.#askOne(sent, server, way, timeoutMs);
     answered();
     if (outcome.kind === 'failed') {
       const { reason, ours = false } = outcome;
@@ -134,10 +148,10 @@ export class Upstream {
     return { reply: { message, facts }, result: rcodeName(facts.rcode), own: false };
   }
 
-  async #askOne(sent: Sent, server: Server, transport: Transport, timeoutMs: number): Promise<Outcome> {
-    if (server.inside) return this.#inside.ask(sent, server.address, timeoutMs);
+  async #askOne(sent: Sent, server: Server, { transport, asker }: Way, timeoutMs: number): Promise<Outcome> {
     const start = performance.now();
-    const ask: Ask = { server: server.address, port: this.#port, timeoutMs };
+    const ask: Ask = { server: server.address, asker, port: this.#port, timeoutMs };
+    if (server.inside) return this.#inside.ask(sent, ask);
     const rest = (): Ask => ({ ...ask, timeoutMs: Math.max(MIN_TRY_MS, timeoutMs - (performance.now() - start)) });
     // A client that came by TCP starts there, and a server without TCP is still asked by UDP.
     if (transport === 'tcp') {

@@ -6,7 +6,7 @@ import { type Forwarded, Forwarder } from '../../../src/dns/forwarder.js';
 import type { Query } from '../../../src/dns/query.js';
 import { examine } from '../../../src/dns/reply-facts.js';
 import { serverList } from '../../../src/dns/servers.js';
-import type { Asked, Transport, Upstream } from '../../../src/dns/upstream.js';
+import type { Asked, Transport, Upstream, Way } from '../../../src/dns/upstream.js';
 import { errorTo } from './fake-upstream.js';
 import { admitted, question, read } from './questions.js';
 
@@ -25,13 +25,13 @@ class FakeServers {
     this.#held = null;
   }
 
-  async ask({ message }: { message: Uint8Array }, _servers: unknown, transport: Transport): Promise<Asked> {
+  async ask({ message }: { message: Uint8Array }, _servers: unknown, { transport }: Way): Promise<Asked> {
     this.asked.push({ message, transport });
     const held = this.#held;
     if (held) await new Promise<void>((go) => held.push(go));
     const bytes = this.reply(Buffer.from(message));
     const facts = bytes && examine(bytes);
-    return { reply: bytes && facts ? { message: bytes, facts } : null, tries: [], ours: false };
+    return { reply: bytes && facts ? { message: bytes, facts } : null, tries: [], passing: false };
   }
 }
 

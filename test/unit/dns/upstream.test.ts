@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { INSIDE_BOUNDS } from '../../../src/dns/ask-inside.js';
+import { MAX_CONNECTIONS } from '../../../src/dns/ask-tcp.js';
 import type { Query } from '../../../src/dns/query.js';
 import { PROBE_MS, ServerHealth } from '../../../src/dns/server-health.js';
 import type { Server } from '../../../src/dns/servers.js';
@@ -19,6 +21,7 @@ afterEach(async () => {
   warnings.length = 0;
 });
 
+const BY_UDP = { transport: 'udp', asker: 'web' } as const;
 const serverAt = (address: string): Server => ({ key: address, address, origin: 'host', inside: false });
 
 interface Scene {
@@ -50,7 +53,7 @@ const sentOf = (query: Query) => ({ message: neutralQuery(query), questionEnd: q
 const sent = (name = 'Outside.example') => sentOf(admitted(question(name, { id: 0x4242 })));
 
 async function ask({ upstream, servers }: Scene, transport: Transport = 'udp') {
-  const { reply } = await upstream.ask(sent(), servers, transport);
+  const { reply } = await upstream.ask(sent(), servers, { transport, asker: 'web' });
   return reply === null ? null : read(reply.message);
 }
 const answers =
@@ -156,7 +159,7 @@ describe('Upstream', () => {
       return header;
     };
     const world = await scene(bare, answers('192.0.2.2'));
-    const { reply, tries } = await world.upstream.ask(sent(), world.servers, 'udp');
+    const { reply, tries } = await world.upstream.ask(sent(), world.servers, BY_UDP);
     expect(read(reply?.message ?? new Uint8Array())).toMatchObject({ answers: [{ data: '192.0.2.2' }] });
     expect(tries[0]).toMatchObject({ result: 'error 1 without a question' });
     expect(world.upstream.health(serverAt('127.0.0.71'))).toMatchObject({ failed: false, answered: 1 });
@@ -172,7 +175,7 @@ describe('Upstream', () => {
   it('asks three servers at most, and gives up before the client does', async () => {
     const world = await scene(silent, silent, silent, silent);
     const began = performance.now();
-    const { reply, tries } = await world.upstream.ask(sent(), world.servers, 'udp');
+    const { reply, tries } = await world.upstream.ask(sent(), world.servers, BY_UDP);
     expect(reply).toBeNull();
     expect(performance.now() - began).toBeLessThan(5000);
     expect(TOTAL_MS).toBeLessThan(5000);
@@ -201,6 +204,23 @@ describe('Upstream', () => {
     expect(await ask(world)).toMatchObject({ tc: true, answers: [], name: 'outside.example' });
   });
 
+  it('keeps connections for others when one asker has many on their way, and never answers by TCP that it was cut', async () => {
+    const cut = (bytes: Buffer) => replyTo(bytes, '192.0.2.1', { count: 0, flags: 0x0380 });
+    const isHeld = (bytes: Buffer) => bytes.length > sent().message.length;
+    const world = await scene((bytes, transport) => {
+      if (transport === 'udp') return cut(bytes);
+      return isHeld(bytes) ? null : replyTo(bytes, '192.0.2.9', { count: 300 });
+    });
+    const held = { message: Buffer.concat([sent().message, Buffer.alloc(11)]), questionEnd: sent().questionEnd };
+    const greedy = { transport: 'tcp', asker: 'greedy' } as const;
+    const stuck = Array.from({ length: MAX_CONNECTIONS }, () => world.upstream.ask(held, world.servers, greedy));
+    expect((await ask(world))?.answers).toHaveLength(300);
+    expect((await ask(world, 'tcp'))?.answers).toHaveLength(300);
+    expect(await stuck.at(-1)).toMatchObject({ reply: null, passing: true });
+    world.upstream.close();
+    await Promise.all(stuck);
+  });
+
   it('asks by TCP for a client that came by TCP', async () => {
     const world = await scene(answers('192.0.2.1'));
     expect(await ask(world, 'tcp')).toMatchObject({ answers: [{ data: '192.0.2.1' }] });
@@ -211,7 +231,7 @@ describe('Upstream', () => {
     const world = await scene(answers('192.0.2.1'));
     const query = admitted(question('outside.example', { udpSize: 8192 }));
     for (const message of [neutralQuery(query), privateQuery(query)]) {
-      await world.upstream.ask({ message, questionEnd: query.questionEnd }, world.servers, 'udp');
+      await world.upstream.ask({ message, questionEnd: query.questionEnd }, world.servers, BY_UDP);
     }
     for (const { bytes } of world.fakes[0]?.asked ?? []) expect(bytes.readUInt16BE(bytes.length - 8)).toBe(1232);
     expect(world.fakes[0]?.asked).toHaveLength(2);
@@ -240,12 +260,28 @@ describe('Upstream', () => {
       asked.push(address);
       return replies.shift()?.(message) ?? null;
     });
-    const through = async () => (await upstream.ask(sent(), [inside], 'udp')).reply;
+    const through = async () => (await upstream.ask(sent(), [inside], BY_UDP)).reply;
     expect(read((await through())?.message ?? new Uint8Array())).toMatchObject({ answers: [{ data: '192.0.2.2' }] });
     expect(await through()).toBeNull();
     expect(await through()).toBeNull();
     expect(asked).toEqual(['127.0.0.71', '127.0.0.71', '127.0.0.71']);
     expect(world.fakes[0]?.asked).toEqual([]);
+  });
+
+  it('keeps places at a server in a guest for others when one asker has many on their way there', async () => {
+    const isQuiet = (message: Uint8Array) => read(message).name === 'quiet.example';
+    const upstream = new Upstream(log, 53, (_address, message) =>
+      isQuiet(message) ? new Promise(() => {}) : Promise.resolve(replyTo(Buffer.from(message), '192.0.2.2')),
+    );
+    toClose.push(upstream);
+    const inside = { ...serverAt('172.17.0.9'), inside: true };
+    const stuck = Array.from({ length: 2 * INSIDE_BOUNDS.perServer }, () =>
+      upstream.ask(sent('quiet.example'), [inside], { transport: 'udp', asker: 'greedy' }),
+    );
+    expect((await upstream.ask(sent(), [inside], BY_UDP)).reply?.facts.answers).toBe(1);
+    // No fault of the server's, and nothing to remember.
+    expect(await stuck.at(-1)).toMatchObject({ reply: null, passing: true });
+    expect(upstream.health(inside)).toMatchObject({ failed: false, reason: null });
   });
 
   it('ends what is on its way when it closes', async () => {
@@ -268,7 +304,7 @@ describe('UdpDoors', () => {
     for (let round = 0; round < 10; round++) {
       // The test's server reads with one thread, too: its socket must not overflow.
       const asks = Array.from({ length: batch }, () =>
-        doors.ask(sent(), { server: '127.0.0.71', port, timeoutMs: 5000 }),
+        doors.ask(sent(), { server: '127.0.0.71', asker: 'web', port, timeoutMs: 5000 }),
       );
       expect(doors.open).toBeLessThanOrEqual(MAX_SOCKETS / 2);
       const outcomes = await Promise.all(asks);
@@ -283,10 +319,12 @@ describe('UdpDoors', () => {
     const doors = new UdpDoors();
     toClose.push(doors);
     const stuck = Array.from({ length: 3000 }, () =>
-      doors.ask(sent(), { server: '127.0.0.71', port, timeoutMs: 5000 }),
+      doors.ask(sent(), { server: '127.0.0.71', asker: 'web', port, timeoutMs: 5000 }),
     );
     expect(doors.open).toBeLessThanOrEqual(MAX_SOCKETS / 2);
-    expect(await doors.ask(sent(), { server: '127.0.0.72', port, timeoutMs: 2000 })).toMatchObject({ kind: 'reply' });
+    expect(await doors.ask(sent(), { server: '127.0.0.72', asker: 'web', port, timeoutMs: 2000 })).toMatchObject({
+      kind: 'reply',
+    });
     doors.close();
     expect((await Promise.all(stuck)).every(({ kind }) => kind === 'failed')).toBe(true);
     expect(doors.open).toBe(0);
