@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { firstOf } from './first-of.js';
 import { type Ask, NO_ANSWER, NO_DESCRIPTOR, OTHER_ANSWER, type Outcome, readReply, type Sent } from './outcome.js';
 import { Places } from './places.js';
 import { FIELD, writeUint16 } from './wire.js';
@@ -39,22 +40,10 @@ export class InsideAsker {
     writeUint16(message, FIELD.ID, id);
     const asked = this.#ask(address, message)
       .catch(() => null)
-      .finally(() => this.#places.leave(address, asker));
-    const reply = await withDeadline(asked, timeoutMs);
-    if (reply === LATE) return NO_ANSWER;
-    if (reply === null) return NOBODY;
-    return readReply(sent, id, reply) ?? OTHER_ANSWER;
+      .then((reply) => {
+        this.#places.leave(address, asker);
+        return reply === null ? NOBODY : (readReply(sent, id, reply) ?? OTHER_ANSWER);
+      });
+    return (await firstOf([asked], timeoutMs)) ?? NO_ANSWER;
   }
-}
-
-const LATE = Symbol('late');
-
-async function withDeadline<T>(promise: Promise<T>, timeoutMs: number): Promise<T | typeof LATE> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<typeof LATE>((resolve) => {
-    timer = setTimeout(() => resolve(LATE), timeoutMs);
-  });
-  const first = await Promise.race([promise, late]);
-  clearTimeout(timer);
-  return first;
 }

@@ -1,11 +1,14 @@
+import type { Transport } from './ask-server.js';
 import type { Asker, Askers } from './askers.js';
+import type { Asked, Try } from './asking.js';
 import { ReplyCache } from './cache.js';
+import { isCut } from './outcome.js';
 import type { Query } from './query.js';
 import { errorReply } from './reply.js';
 import { examine } from './reply-facts.js';
 import type { ServerList } from './servers.js';
 import { neutralQuery, privateQuery, shareKey, tailor } from './share.js';
-import { type Asked, isCut, type Transport, type Try, type Upstream } from './upstream.js';
+import type { Upstream } from './upstream.js';
 import { FIELD, HEADER_BYTES, RCODE, writeUint16 } from './wire.js';
 
 /** How a forwarded question was answered. */

@@ -2,6 +2,7 @@ import type { DnsExplanation, DnsFigures } from '../model/dns-report.js';
 import { MAX_NAMESERVERS, type ParsedResolvConf, parseResolvConf } from '../model/resolv-conf.js';
 import { admit } from './admit.js';
 import type { AskInside } from './ask-inside.js';
+import type { Transport } from './ask-server.js';
 import { Askers } from './askers.js';
 import { explain } from './explain.js';
 import { type Forwarded, Forwarder } from './forwarder.js';
@@ -12,7 +13,7 @@ import { type Decision, decide, localReply, type Zone } from './resolver.js';
 import type { HealthFigures } from './server-health.js';
 import { type Reach, type Server, type ServerChoice, type ServerList, serverList } from './servers.js';
 import { cutReply, udpReplyLimit } from './truncate.js';
-import { type Transport, Upstream, type UpstreamLog } from './upstream.js';
+import { Upstream, type UpstreamLog } from './upstream.js';
 import { RCODE } from './wire.js';
 
 export type { LocalName, Zone } from './resolver.js';

@@ -22,6 +22,8 @@ export interface Ask {
   readonly asker: string;
   readonly port: number;
   readonly timeoutMs: number;
+  /** Ends the wait: somebody else has answered. */
+  readonly signal?: AbortSignal;
 }
 
 export const CLOSING: Outcome = { kind: 'failed', reason: 'closing', ours: true };
@@ -64,4 +66,8 @@ function sameQuestion(ours: Uint8Array, theirs: Uint8Array, end: number): boolea
     if (a !== b && (offset >= nameEnd || lowerByte(a) !== lowerByte(b))) return false;
   }
   return true;
+}
+
+export function isCut(message: Uint8Array): boolean {
+  return (readUint16(message, FIELD.FLAGS) & FLAG.TC) !== 0;
 }

@@ -2,7 +2,8 @@ import { createSocket, type Socket } from 'node:dgram';
 import { createServer, type Server } from 'node:net';
 import { encode, type Packet } from 'dns-packet';
 
-export type Behaviour = (question: Buffer, transport: 'udp' | 'tcp') => Uint8Array | readonly Uint8Array[] | null;
+type Replies = Uint8Array | readonly Uint8Array[] | null;
+export type Behaviour = (question: Buffer, transport: 'udp' | 'tcp') => Replies | Promise<Replies>;
 
 export interface FakeUpstream {
   readonly address: string;
@@ -16,25 +17,30 @@ export interface FakeUpstream {
 export async function fakeUpstream(address: string, port: number, behave: Behaviour): Promise<FakeUpstream> {
   const asked: FakeUpstream['asked'] = [];
   const udp = createSocket('udp4');
-  udp.on('message', (bytes, from) => {
+  let open = true;
+  udp.on('message', async (bytes, from) => {
     asked.push({ transport: 'udp', bytes, fromPort: from.port });
-    for (const reply of listOf(behave(bytes, 'udp'))) udp.send(reply, from.port, from.address);
+    for (const reply of listOf(await behave(bytes, 'udp'))) if (open) udp.send(reply, from.port, from.address);
   });
   await new Promise<void>((done) => udp.bind(port, address, done));
   const bound = udp.address().port;
   const tcp = createServer((socket) => {
     let received = Buffer.alloc(0);
     socket.on('error', () => {});
-    socket.on('data', (chunk) => {
+    socket.on('data', async (chunk) => {
       received = Buffer.concat([received, chunk]);
       if (received.length < 2 || received.length < 2 + received.readUInt16BE()) return;
       const bytes = received.subarray(2);
       asked.push({ transport: 'tcp', bytes, fromPort: socket.remotePort ?? 0 });
-      for (const reply of listOf(behave(bytes, 'tcp'))) sendSlowly(socket, reply);
+      for (const reply of listOf(await behave(bytes, 'tcp'))) sendSlowly(socket, reply);
     });
   });
   await new Promise<void>((done) => tcp.listen(bound, address, done));
-  return { address, port: bound, asked, close: () => closeBoth(udp, tcp) };
+  const close = async (): Promise<void> => {
+    open = false;
+    await closeBoth(udp, tcp);
+  };
+  return { address, port: bound, asked, close };
 }
 
 /** In two pieces that part the length prefix: a reader that trusts one chunk to be one message fails. */
@@ -44,7 +50,7 @@ function sendSlowly(socket: { write(data: Uint8Array): boolean }, reply: Uint8Ar
   setTimeout(() => socket.write(framed.subarray(1)), 5);
 }
 
-function listOf(replies: ReturnType<Behaviour>): readonly Uint8Array[] {
+function listOf(replies: Replies): readonly Uint8Array[] {
   if (replies === null) return [];
   return replies instanceof Uint8Array ? [replies] : replies;
 }

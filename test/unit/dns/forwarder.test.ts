@@ -1,12 +1,14 @@
 import { encode } from 'dns-packet';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Transport } from '../../../src/dns/ask-server.js';
 import { Askers, FORWARD_BURST, MAX_IN_FLIGHT, MAX_IN_FLIGHT_PER_ASKER, TokenBucket } from '../../../src/dns/askers.js';
+import type { Asked } from '../../../src/dns/asking.js';
 import { FAILURE_SECONDS, MAX_NEGATIVE_SECONDS, MAX_OWNED_ENTRIES, ReplyCache } from '../../../src/dns/cache.js';
 import { type Forwarded, Forwarder } from '../../../src/dns/forwarder.js';
 import type { Query } from '../../../src/dns/query.js';
 import { examine } from '../../../src/dns/reply-facts.js';
 import { serverList } from '../../../src/dns/servers.js';
-import type { Asked, Transport, Upstream, Way } from '../../../src/dns/upstream.js';
+import type { Upstream, Way } from '../../../src/dns/upstream.js';
 import { errorTo } from './fake-upstream.js';
 import { admitted, question, read } from './questions.js';
 

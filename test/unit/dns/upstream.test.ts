@@ -1,12 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { INSIDE_BOUNDS } from '../../../src/dns/ask-inside.js';
+import type { Transport } from '../../../src/dns/ask-server.js';
 import { MAX_CONNECTIONS } from '../../../src/dns/ask-tcp.js';
+import { MAX_TRIES, TOTAL_MS, TRY_MS } from '../../../src/dns/asking.js';
 import type { Query } from '../../../src/dns/query.js';
 import { PROBE_MS, ServerHealth } from '../../../src/dns/server-health.js';
 import type { Server } from '../../../src/dns/servers.js';
 import { neutralQuery, privateQuery } from '../../../src/dns/share.js';
 import { MAX_SOCKETS, UdpDoors } from '../../../src/dns/udp-doors.js';
-import { MAX_TRIES, TOTAL_MS, TRY_MS, type Transport, Upstream } from '../../../src/dns/upstream.js';
+import { Upstream } from '../../../src/dns/upstream.js';
 import { type Behaviour, errorTo, type FakeUpstream, fakeUpstream, replyTo } from './fake-upstream.js';
 import { admitted, question, read } from './questions.js';
 
@@ -172,6 +174,31 @@ describe('Upstream', () => {
     expect(world.upstream.health(serverAt('127.0.0.71'))).toMatchObject({ failed: false, asked: 2 });
   });
 
+  it('takes the answer of a server that always needs more than one try, though the next is silent', async () => {
+    const slow: Behaviour = (bytes) => new Promise((done) => setTimeout(() => done(replyTo(bytes, '192.0.2.1')), 2400));
+    const one = await scene(slow);
+    const two = await scene(slow, silent);
+    const began = performance.now();
+    const [only, first] = await Promise.all([ask(one), ask(two)]);
+    expect(only).toMatchObject({ answers: [{ data: '192.0.2.1' }] });
+    expect(first).toMatchObject({ answers: [{ data: '192.0.2.1' }] });
+    expect(performance.now() - began).toBeLessThan(TOTAL_MS);
+  });
+
+  it('asks the only server again a moment after it was not there, once', async () => {
+    const world = await scene(null, silent);
+    world.servers.pop();
+    const began = performance.now();
+    const { reply, tries } = await world.upstream.ask(sent(), world.servers, BY_UDP);
+    expect(reply).toBeNull();
+    expect(tries.map(({ result }) => result)).toEqual(['ECONNREFUSED', 'ECONNREFUSED']);
+    expect(performance.now() - began).toBeGreaterThan(200);
+    const waiting = ask(world);
+    const fake = await fakeUpstream('127.0.0.71', world.port, answers('192.0.2.1'));
+    toClose.push(fake);
+    expect(await waiting).toMatchObject({ answers: [{ data: '192.0.2.1' }] });
+  });
+
   it('asks three servers at most, and gives up before the client does', async () => {
     const world = await scene(silent, silent, silent, silent);
     const began = performance.now();
@@ -227,6 +254,14 @@ describe('Upstream', () => {
     expect(world.fakes[0]?.asked.map(({ transport }) => transport)).toEqual(['tcp']);
   });
 
+  it('asks by UDP as well where a network swallows TCP, and does not hold that against the server', async () => {
+    const world = await scene((bytes, transport) => (transport === 'tcp' ? null : replyTo(bytes, '192.0.2.1')));
+    const began = performance.now();
+    expect(await ask(world, 'tcp')).toMatchObject({ answers: [{ data: '192.0.2.1' }] });
+    expect(performance.now() - began).toBeLessThan(TRY_MS);
+    expect(world.upstream.health(serverAt('127.0.0.71'))).toMatchObject({ failed: false });
+  });
+
   it('lowers an EDNS size that would bring fragments', async () => {
     const world = await scene(answers('192.0.2.1'));
     const query = admitted(question('outside.example', { udpSize: 8192 }));
@@ -264,7 +299,8 @@ describe('Upstream', () => {
     expect(read((await through())?.message ?? new Uint8Array())).toMatchObject({ answers: [{ data: '192.0.2.2' }] });
     expect(await through()).toBeNull();
     expect(await through()).toBeNull();
-    expect(asked).toEqual(['127.0.0.71', '127.0.0.71', '127.0.0.71']);
+    // The only server is asked once more when it is not there.
+    expect(asked).toEqual(Array(4).fill('127.0.0.71'));
     expect(world.fakes[0]?.asked).toEqual([]);
   });
 
