@@ -1,8 +1,8 @@
 import type { Transport } from './ask-server.js';
 import type { Asker, Askers } from './askers.js';
-import type { Asked, Try } from './asking.js';
+import type { Asked, Reply, Try } from './asking.js';
 import { ReplyCache } from './cache.js';
-import { isCut } from './outcome.js';
+import { isCut, type Sent } from './outcome.js';
 import type { Query } from './query.js';
 import { errorReply } from './reply.js';
 import { examine } from './reply-facts.js';
@@ -24,7 +24,8 @@ export interface Forwarded {
  * Questions that are not ours: out of the cache, else with the same one that is on its way, else to a server.
  *
  * The bounds of the asker count for each of his questions, merged ones too. A question that comes round to us by a server that asks
- * us again meets itself on its way and ends with it: no loop grows.
+ * us again meets itself on its way and ends with it: no loop grows. That holds for questions that are nobody else's, too: the same bytes
+ * but for the id wait for the same reply.
  */
 export class Forwarder {
   readonly cache: ReplyCache;
@@ -59,48 +60,38 @@ export class Forwarder {
   }
 
   async #forward(query: Query, key: string | null, { asker, id, list, transport }: Circumstances): Promise<Forwarded> {
-    if (key === null) {
-      this.#askers.count(asker, 'forwarded');
-      const sent = { message: privateQuery(query), questionEnd: query.questionEnd };
-      return this.#privately(query, asker, await this.#upstream.ask(sent, list.servers, { transport, asker: id }));
-    }
-    const way = `${transport} ${key}`;
+    const sent = { message: key === null ? privateQuery(query) : neutralQuery(query), questionEnd: query.questionEnd };
+    const way = `${transport} ${key ?? privateKey(list, sent.message)}`;
     const same = this.#onTheirWay.get(way);
     this.#askers.count(asker, same ? 'merged' : 'forwarded');
-    const asked = await (same ?? this.#set(query, { key, way, owner: id, list, transport }));
+    const asked = await (same ?? this.#set(sent, { query, key, way, owner: id, list, transport }));
     const { reply, tries } = asked;
     if (reply === null) return this.#nobody(query, asker, tries);
-    const { message, facts } = reply;
-    const source = same ? 'merged' : 'server';
-    return { message: tailor(query, { message, facts }, null), source, age: null, tries };
+    const message = key === null ? asItCame(query, reply) : tailor(query, reply, null);
+    return { message, source: same ? 'merged' : 'server', age: null, tries };
   }
 
-  /** Sets a question on its way; what comes back is for everybody who asks it meanwhile, and for the cache. */
-  #set(query: Query, { key, way, owner, list, transport }: Shared): Promise<Asked> {
-    const sent = { message: neutralQuery(query), questionEnd: query.questionEnd };
-    const asking = this.#upstream.ask(sent, list.servers, { transport, asker: owner }).then((asked) => {
-      if (asked.reply === null) {
-        if (!asked.passing) this.#keepFailure(key, owner, query);
-        return asked;
-      }
-      const { facts, message: whole } = asked.reply;
-      // Out of the buffer that it came in, without what only this hop should see.
-      const message = Uint8Array.from(whole.subarray(0, facts.end));
-      writeUint16(message, FIELD.ADDITIONALS, facts.additionals);
-      if (!isCut(message)) this.cache.put(key, owner, message, facts);
-      return { ...asked, reply: { message, facts } };
-    });
+  /** Sets a question on its way; what comes back is for everybody who asks it meanwhile. */
+  #set(sent: Sent, { query, key, way, owner, list, transport }: Setting): Promise<Asked> {
+    const asking = this.#upstream
+      .ask(sent, list.servers, { transport, asker: owner })
+      .then((asked) => (key === null ? asked : this.#keep(asked, key, owner, query)));
     this.#onTheirWay.set(way, asking);
     return asking.finally(() => this.#onTheirWay.delete(way));
   }
 
-  /** His own question, and the reply as the bytes that came. */
-  #privately(query: Query, asker: Asker, { reply, tries }: Asked): Forwarded {
-    if (reply === null) return this.#nobody(query, asker, tries);
-    const message = Uint8Array.from(reply.message.subarray(0, reply.facts.wholeEnd));
-    writeUint16(message, FIELD.ID, query.id);
-    message.set(query.bytes.subarray(HEADER_BYTES, query.questionEnd), HEADER_BYTES);
-    return { message, source: 'server', age: null, tries };
+  /** In the form for everybody, for the cache. */
+  #keep(asked: Asked, key: string, owner: string, query: Query): Asked {
+    if (asked.reply === null) {
+      if (!asked.passing) this.#keepFailure(key, owner, query);
+      return asked;
+    }
+    const { facts, message: whole } = asked.reply;
+    // Out of the buffer that it came in, without what only this hop should see.
+    const message = Uint8Array.from(whole.subarray(0, facts.end));
+    writeUint16(message, FIELD.ADDITIONALS, facts.additionals);
+    if (!isCut(message)) this.cache.put(key, owner, message, facts);
+    return { ...asked, reply: { message, facts } };
   }
 
   #nobody(query: Query, asker: Asker, tries: readonly Try[]): Forwarded {
@@ -126,10 +117,25 @@ export interface Circumstances {
   readonly now: number;
 }
 
-interface Shared {
-  readonly key: string;
+interface Setting {
+  readonly query: Query;
+  /** null: nobody else's. */
+  readonly key: string | null;
   readonly way: string;
   readonly owner: string;
   readonly list: ServerList;
   readonly transport: Transport;
+}
+
+/** Equal for the same bytes but for the id. No key of a question that may be shared is like it: those begin with an address. */
+function privateKey(list: ServerList, message: Uint8Array): string {
+  return `private ${list.key} ${Buffer.from(message.subarray(FIELD.FLAGS)).toString('latin1')}`;
+}
+
+/** The bytes of the reply, with the asker's id and letter case. */
+function asItCame(query: Query, { message, facts }: Reply): Uint8Array {
+  const out = Uint8Array.from(message.subarray(0, facts.wholeEnd));
+  writeUint16(out, FIELD.ID, query.id);
+  out.set(query.bytes.subarray(HEADER_BYTES, query.questionEnd), HEADER_BYTES);
+  return out;
 }

@@ -253,15 +253,39 @@ describe('questions on their way', () => {
       ask(ecs),
     ];
     await servers.release();
-    await Promise.all(waiting);
-    expect(servers.asked).toHaveLength(5);
+    const got = await Promise.all(waiting);
+    expect(servers.asked).toHaveLength(4);
+    expect(got.map(({ source }) => source)).toEqual(['server', 'server', 'server', 'server', 'merged']);
     // As it came, options and all.
     expect(
-      Buffer.from(servers.asked[4]?.message ?? [])
+      Buffer.from(servers.asked[3]?.message ?? [])
         .subarray(2)
         .equals(ecs.subarray(2)),
     ).toBe(true);
     expect(await ask(ecs)).toMatchObject({ source: 'server' });
+  });
+
+  it.each([
+    ['for no recursion', (bytes: Buffer) => bytes.writeUInt16BE(0, 2)],
+    ['of another class', (bytes: Buffer) => bytes.writeUInt16BE(3, bytes.length - 2)],
+  ])('end with themselves when they come round, %s too, each under his own id', async (_which, set) => {
+    const looping = (id: number) => {
+      const bytes = question('loop.example', { id });
+      set(bytes);
+      return bytes;
+    };
+    servers.reply = (asked) => errorTo(asked, 3);
+    servers.hold();
+    const waiting = [1, 2, 3].map((id) => ask(looping(id), { id: `asker ${id}` }));
+    const other = ask(question('LOOP.example', { id: 4 }));
+    await servers.release();
+    expect((await Promise.all(waiting)).map(({ id, source }) => [id, source])).toEqual([
+      [1, 'server'],
+      [2, 'merged'],
+      [3, 'merged'],
+    ]);
+    expect(await other).toMatchObject({ source: 'server', rcode: 3 });
+    expect(servers.asked).toHaveLength(2);
   });
 
   it('go without cookies and padding, which are about one hop', async () => {
