@@ -9,23 +9,43 @@ import { HEADER_BYTES, MAX_NAME_BYTES } from './wire.js';
  */
 
 const DOT = 0x2e;
+const UNDERSCORE = 0x5f;
 /** Letters in lower case, digits, hyphen and underscore: what a name of ours can be made of. 0: not one of them. */
 const PLAIN = plainBytes();
 const scratch = Buffer.alloc(MAX_NAME_BYTES);
 
 /**
  * In lower case, without a trailing dot; null when it is no name that we could own: the root, or one with other bytes, a dot
- * within a label among them. Such names are only forwarded.
+ * within a label among them. Such names are only forwarded, but for those of our reverse tree.
  */
-export function plainName({ bytes }: Query): string | null {
+export function plainName(query: Query): string | null {
+  return nameText(query, null);
+}
+
+/**
+ * The same of any name, with `_` for each label that is not plain: to see what it stands below (`My Printer._ipp._tcp.0.0.17.172.in-addr.arpa`
+ * tells strangers as much about us as the plain ones do). null: the root.
+ */
+export function reverseText(query: Query): string | null {
+  return nameText(query, UNDERSCORE);
+}
+
+function nameText({ bytes }: Query, insteadOfOther: number | null): string | null {
   let length = 0;
   for (let offset = HEADER_BYTES; ; ) {
     const label = bytes[offset] ?? 0;
     if (label === 0) break;
     if (length > 0) scratch[length++] = DOT;
+    const start = length;
     for (const end = offset + label; offset < end; ) {
       const byte = PLAIN[bytes[++offset] ?? 0] ?? 0;
-      if (byte === 0) return null;
+      if (byte === 0) {
+        if (insteadOfOther === null) return null;
+        scratch[start] = insteadOfOther;
+        length = start + 1;
+        offset = end;
+        break;
+      }
       scratch[length++] = byte;
     }
     offset++;

@@ -1,10 +1,11 @@
 import type { NameRule } from '../model/dns-report.js';
 import { addressReply, nameErrorReply, pointerReply } from './answer.js';
 import type { Query } from './query.js';
-import { plainName } from './question-name.js';
+import { plainName, reverseText } from './question-name.js';
+import { errorReply } from './reply.js';
 import { isOneAddress, parseReverseName } from './reverse-name.js';
 import { shuffled } from './shuffle.js';
-import { CLASS_IN } from './wire.js';
+import { CLASS_ANY, CLASS_IN, RCODE } from './wire.js';
 
 /** A name of ours. */
 export interface LocalName {
@@ -34,6 +35,8 @@ export type Decision =
   | { readonly kind: 'reverse'; readonly target: string | null }
   /** A name in the reverse tree of our subnets that is no address: `empty` when addresses may stand below it. */
   | { readonly kind: 'reverse-tree'; readonly empty: boolean }
+  /** Ours, asked in a class in which we have nothing. */
+  | { readonly kind: 'other-class' }
   | { readonly kind: 'forward' };
 
 const FORWARD: Decision = { kind: 'forward' };
@@ -41,14 +44,14 @@ const FORWARD: Decision = { kind: 'forward' };
 /**
  * Decides over one admitted question: answered here, or somebody else's. It reads no clock and asks nobody.
  *
- * A name that is ours is never asked upstream, whatever the record type and whether its container runs: that would tell strangers
- * our names, and a wildcard out there would answer for them. The same for the reverse tree of our subnets: private addresses mean
- * nothing to anybody else.
+ * A name that is ours is never asked upstream, whatever the record type and class and whether its container runs: that would tell strangers
+ * our names, and a wildcard out there would answer for them. The same for the reverse tree of our subnets, whatever stands below it: private
+ * addresses mean nothing to anybody else.
  */
 export function decide(query: Query, asker: string, zone: Zone): Decision {
-  const name = query.class === CLASS_IN ? plainName(query) : null;
-  if (name === null) return FORWARD;
-  return (name.endsWith('.arpa') ? decideReverse(name, zone) : null) ?? decideForward(name, asker, zone);
+  const decision = decideName(query, asker, zone);
+  const isOurs = query.class === CLASS_IN || query.class === CLASS_ANY;
+  return decision.kind === 'forward' || isOurs ? decision : { kind: 'other-class' };
 }
 
 /** The reply to what is decided here; null: it is to be forwarded. */
@@ -62,9 +65,37 @@ export function localReply(query: Query, decision: Decision): Uint8Array | null 
     }
     case 'reverse':
       return decision.target === null ? nameErrorReply(query) : pointerReply(query, decision.target);
+    case 'other-class':
+      return errorReply(query, RCODE.REFUSED);
     case 'reverse-tree':
       return decision.empty ? addressReply(query, []) : nameErrorReply(query);
   }
+}
+
+/** The name as it stands, then without each search domain: with `ndots:1` a client asks `db.corp.example` and means `db`. */
+function decideName(query: Query, asker: string, zone: Zone): Decision {
+  const plain = plainName(query);
+  const name = plain ?? reverseText(query);
+  if (name === null) return FORWARD;
+  const asIs = decideOne(name, plain !== null, null, asker, zone);
+  if (asIs !== null) return asIs;
+  const domains = zone.search(asker);
+  if (domains.length === 0) return FORWARD;
+  for (const suffix of suffixesOf(domains)) {
+    if (!name.endsWith(suffix) || name.length === suffix.length) continue;
+    const bare = name.slice(0, -suffix.length);
+    const decision = decideOne(bare, plain !== null, suffix.slice(1), asker, zone);
+    if (decision !== null) return decision;
+  }
+  return FORWARD;
+}
+
+/** null: not ours. @param isPlain other names are looked at for the reverse tree alone */
+function decideOne(name: string, isPlain: boolean, suffix: string | null, asker: string, zone: Zone): Decision | null {
+  const reverse = name.endsWith('.arpa') ? decideReverse(name, zone) : null;
+  if (reverse !== null || !isPlain) return reverse;
+  const local = zone.lookup(asker, name);
+  return local === null ? null : { kind: 'local', local, name, suffix };
 }
 
 function decideReverse(name: string, zone: Zone): Decision | null {
@@ -76,21 +107,6 @@ function decideReverse(name: string, zone: Zone): Decision | null {
   }
   const target = zone.reverse(reverse.address);
   return target === undefined ? null : { kind: 'reverse', target };
-}
-
-/** The name as it stands, then without each search domain: with `ndots:1` a client asks `db.corp.example` and means `db`. */
-function decideForward(name: string, asker: string, zone: Zone): Decision {
-  const asIs = zone.lookup(asker, name);
-  if (asIs !== null) return { kind: 'local', local: asIs, name, suffix: null };
-  const domains = zone.search(asker);
-  if (domains.length === 0) return FORWARD;
-  for (const suffix of suffixesOf(domains)) {
-    if (!name.endsWith(suffix) || name.length === suffix.length) continue;
-    const bare = name.slice(0, -suffix.length);
-    const local = zone.lookup(asker, bare);
-    if (local !== null) return { kind: 'local', local, name: bare, suffix: suffix.slice(1) };
-  }
-  return FORWARD;
 }
 
 const suffixes = new WeakMap<readonly string[], readonly string[]>();

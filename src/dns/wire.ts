@@ -26,6 +26,7 @@ export const TYPE = {
   ANY: 255,
 } as const;
 export const CLASS_IN = 1;
+export const CLASS_ANY = 255;
 
 export const RCODE = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5, BADVERS: 16 } as const;
 

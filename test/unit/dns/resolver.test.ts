@@ -131,12 +131,26 @@ describe('a question', () => {
     expect(ask('8.8.8.8.in-addr.arpa', 'PTR')).toBe('forward');
     expect(ask('2.0.18.172.in-addr.arpa', 'TXT')).toMatchObject({ rcode: 0, answers: [] });
     expect(ask('66.0.18.172.in-addr.arpa', 'PTR')).toMatchObject({ rcode: 2 });
+    expect(ask('2.0.18.172.in-addr.arpa.Corp.Example', 'PTR')).toMatchObject({ answers: [{ data: 'foobar' }] });
+    expect(ask('7.0.18.172.in-addr.arpa.corp.example', 'PTR')).toMatchObject({ rcode: NXDOMAIN });
+    expect(ask('2.0.18.172.in-addr.arpa.corp.example', 'PTR', DB)).toBe('forward');
   });
 
-  it('leaves other classes alone', () => {
-    const bytes = question('db');
-    bytes.writeUInt16BE(3, bytes.length - 2);
-    expect(resolve(bytes)).toBe('forward');
+  it('refuses a name of ours in another class, since the answer of a stranger would name it, and forwards the others', () => {
+    const asked = (name: string, klass: number, type: RecordType = 'A') => {
+      const bytes = question(name, { type });
+      bytes.writeUInt16BE(klass, bytes.length - 2);
+      return resolve(bytes);
+    };
+    for (const klass of [3, 254, 0]) {
+      for (const name of ['db', 'down', 'db.corp.example', '2.0.18.172.in-addr.arpa', '7.0.18.172.in-addr.arpa']) {
+        expect(asked(name, klass), `${name} in ${klass}`).toMatchObject({ rcode: 5, answers: [] });
+      }
+      expect(asked('version.bind', klass, 'TXT')).toBe('forward');
+    }
+    expect(asked('db', 255)).toMatchObject({ rcode: 0, answers: [{ data: '172.18.0.3' }] });
+    expect(asked('2.0.18.172.in-addr.arpa', 255, 'PTR')).toMatchObject({ answers: [{ data: 'foobar' }] });
+    expect(asked('example.com', 255)).toBe('forward');
   });
 
   it('puts an EDNS record into replies to askers that sent one', () => {
@@ -150,6 +164,18 @@ describe('a question', () => {
     expect(ask('18.172.in-addr.arpa', 'SOA')).toMatchObject({ rcode: 0, answers: [] });
     expect(ask('lb._dns-sd._udp.0.0.18.172.in-addr.arpa', 'PTR')).toMatchObject({ rcode: NXDOMAIN });
     expect(ask('02.0.18.172.in-addr.arpa', 'PTR')).toMatchObject({ rcode: NXDOMAIN });
+    for (const name of [
+      '0/26.0.18.172.in-addr.arpa',
+      '1.0/26.0.18.172.in-addr.arpa',
+      'My Printer._ipp._tcp.0.0.18.172.in-addr.arpa',
+      'é.2.0.18.172.in-addr.arpa',
+      '0/26.0.18.172.in-addr.arpa.corp.example',
+    ]) {
+      expect(ask(name, 'PTR'), name).toMatchObject({ rcode: NXDOMAIN });
+    }
+    expect(ask('1.0/26.0.19.172.in-addr.arpa', 'PTR')).toBe('forward');
+    expect(ask('My Printer.example.com')).toBe('forward');
+    expect(ask('d b')).toBe('forward');
     expect(ask('172.in-addr.arpa', 'NS')).toBe('forward');
     expect(ask('19.172.in-addr.arpa', 'NS')).toBe('forward');
     expect(ask('in-addr.arpa', 'NS')).toBe('forward');
