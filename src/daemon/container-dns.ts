@@ -1,11 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { ServerChoice } from '../dns/index.js';
 import { renderResolvConf, searchDomains } from '../files/index.js';
 import { chooseDns, type DnsChoice } from '../model/dns-choice.js';
-import { isOwnResolver } from '../model/dns-options.js';
+import { isLinkLocal, isOwnResolver } from '../model/dns-options.js';
 import type { ParsedResolvConf } from '../model/resolv-conf.js';
 import type { Container } from './container.js';
 import type { House } from './house.js';
 import type { ContainerRecord } from './record.js';
+
+const DNS_PORT = 53;
 
 type RewritingHouse = Pick<House, 'registry' | 'network' | 'state' | 'log'>;
 
@@ -29,21 +32,35 @@ export function resolvConfOf(house: Pick<House, 'network'>, record: ContainerRec
 }
 
 /** Whom the proxy asks for this container; null: whom the host asks at that moment. */
-export function serversOf({
-  request,
-  dnsDefaults,
-}: ContainerRecord): { readonly origin: 'run' | 'daemon'; readonly servers: readonly string[] } | null {
-  if (request.dns.servers !== null) return { origin: 'run', servers: request.dns.servers };
-  return dnsDefaults.servers && { origin: 'daemon', servers: dnsDefaults.servers };
+export function serversOf(record: ContainerRecord): ServerChoice | null {
+  const { request, dnsDefaults } = record;
+  const open = reachesLinkLocal(record) ? { linkLocal: true } : {};
+  if (request.dns.servers !== null) return { origin: 'run', servers: request.dns.servers, ...open };
+  return dnsDefaults.servers && { origin: 'daemon', servers: dnsDefaults.servers, ...open };
 }
 
-export function dnsWarnings({ request, dnsDefaults }: ContainerRecord): string[] {
-  const servers = request.dns.servers ?? dnsDefaults.servers ?? [];
+export function dnsWarnings(record: ContainerRecord): string[] {
+  const servers = record.request.dns.servers ?? record.dnsDefaults.servers ?? [];
   const own = servers.filter(isOwnResolver);
-  if (own.length === 0) return [];
+  const closed = reachesLinkLocal(record) ? [] : servers.filter(isLinkLocal);
   return [
-    `DNS server ${own.join(', ')} is asked inside the container: it does not know the names of other containers, which come from /etc/hosts only`,
+    ...listed(own, (addresses) => {
+      return `DNS server ${addresses} is asked inside the container: it does not know the names of other containers, which come from /etc/hosts only`;
+    }),
+    ...listed(closed, (addresses) => {
+      return `DNS server ${addresses} is not asked: link-local addresses are closed to containers; --host-access ${DNS_PORT} opens them`;
+    }),
   ];
+}
+
+/** Decision 13: closed, unless the run opens the port or all. */
+function reachesLinkLocal({ request }: ContainerRecord): boolean {
+  const { all, ports } = request.hostAccess;
+  return all || ports.includes(DNS_PORT);
+}
+
+function listed(addresses: readonly string[], text: (list: string) => string): string[] {
+  return addresses.length === 0 ? [] : [text(addresses.join(', '))];
 }
 
 /**

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { isLinkLocal, isUnspecified } from '../model/dns-options.js';
 import type { ServerOrigin } from '../model/dns-report.js';
 
 /** A server that questions may be forwarded to. */
@@ -21,6 +22,8 @@ export interface ServerList {
 export interface ServerChoice {
   readonly servers: readonly string[];
   readonly origin: 'run' | 'daemon';
+  /** Port 53 of the host's link-local neighbours is open to the container (`--host-access`). */
+  readonly linkLocal?: boolean;
 }
 
 export interface Reach {
@@ -33,6 +36,9 @@ export interface Reach {
 /**
  * The servers that the proxy asks for one container, in order. Loopback addresses of a choice mean the container's own resolver:
  * they stand in its resolv.conf and are never asked from here. Those of the host's file are the host's stub, and are.
+ *
+ * What is closed to a container is not opened by naming it as a server, though it is we who ask: the unspecified address is the host's
+ * loopback, and 169.254.0.0/16 has the metadata services of clouds (`--host-access 53` opens it). The host's own file may name either.
  */
 export function serverList(
   choice: ServerChoice | null,
@@ -42,13 +48,17 @@ export function serverList(
 ): ServerList {
   const origin = choice?.origin ?? 'host';
   const addresses = (choice?.servers ?? host).filter(
-    (address) => isIP(address) !== 0 && !reach.isGateway(address) && (choice === null || !isLoopback(address)),
+    (address) => isIP(address) !== 0 && !reach.isGateway(address) && (choice === null || isOpen(address, choice)),
   );
   const servers = [...new Set(addresses)].map((address): Server => {
     const inside = choice !== null && reach.isInside(asker, address);
     return { key: inside ? `${address} inside` : address, address, origin, inside };
   });
   return { key: servers.map(({ key }) => key).join(','), servers };
+}
+
+function isOpen(address: string, { linkLocal = false }: ServerChoice): boolean {
+  return !isLoopback(address) && !isUnspecified(address) && (linkLocal || !isLinkLocal(address));
 }
 
 export function isLoopback(address: string): boolean {

@@ -16,14 +16,21 @@ const OWN_LOOPBACK = new BlockList();
 OWN_LOOPBACK.addSubnet('127.0.0.0', 8);
 OWN_LOOPBACK.addAddress('::1', 'ipv6');
 
+/** "This host", which is a resolver of the one who asks, and ours is on the host. */
+const UNSPECIFIED: readonly string[] = ['0.0.0.0', '::'];
+
+const LINK_LOCAL = new BlockList();
+LINK_LOCAL.addSubnet('169.254.0.0', 16);
+
 /**
- * The address of a DNS server, IPv4 or IPv6, in its shortest form, as in Docker.
+ * The address of a DNS server, IPv4 or IPv6, in its shortest form, as in Docker. Not the unspecified one: asked from the host it
+ * would be the resolver on the host's loopback.
  *
  * @throws UnetError INVALID
  */
 export function parseDnsServer(text: string): string {
   const address = canonicalAddress(text.trim());
-  if (address !== null) return address;
+  if (address !== null && !isUnspecified(address)) return address;
   throw new UnetError('INVALID', `IP address is not correctly formatted: ${text}`);
 }
 
@@ -70,4 +77,13 @@ export function parseNetworkAlias(text: string): string {
  */
 export function isOwnResolver(address: string): boolean {
   return OWN_LOOPBACK.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+}
+
+export function isUnspecified(address: string): boolean {
+  return UNSPECIFIED.includes(address);
+}
+
+/** Of the host's neighbourhood, as the metadata services of clouds are. */
+export function isLinkLocal(address: string): boolean {
+  return !isIPv6(address) && LINK_LOCAL.check(address);
 }
