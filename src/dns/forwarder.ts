@@ -9,7 +9,7 @@ import { examine } from './reply-facts.js';
 import type { ServerList } from './servers.js';
 import { neutralQuery, privateQuery, shareKey, tailor } from './share.js';
 import type { Upstream } from './upstream.js';
-import { FIELD, HEADER_BYTES, RCODE, writeUint16 } from './wire.js';
+import { FIELD, HEADER_BYTES, RCODE, readUint16, writeUint16 } from './wire.js';
 
 /** How a forwarded question was answered. */
 export interface Forwarded {
@@ -132,9 +132,11 @@ function privateKey(list: ServerList, message: Uint8Array): string {
   return `private ${list.key} ${Buffer.from(message.subarray(FIELD.FLAGS)).toString('latin1')}`;
 }
 
-/** The bytes of the reply, with the asker's id and letter case. */
+/** The bytes of the reply, with the asker's id and letter case. An OPT record is for those who sent one: we may have. */
 function asItCame(query: Query, { message, facts }: Reply): Uint8Array {
-  const out = Uint8Array.from(message.subarray(0, facts.wholeEnd));
+  const isPlain = readUint16(query.bytes, FIELD.ADDITIONALS) === 0;
+  const out = Uint8Array.from(message.subarray(0, isPlain ? facts.end : facts.wholeEnd));
+  if (isPlain) writeUint16(out, FIELD.ADDITIONALS, facts.additionals);
   writeUint16(out, FIELD.ID, query.id);
   out.set(query.bytes.subarray(HEADER_BYTES, query.questionEnd), HEADER_BYTES);
   return out;

@@ -122,6 +122,34 @@ describe('createDnsService', () => {
     expect(reply && read(reply)).toMatchObject({ rcode: 2 });
   });
 
+  it('has answers of up to 1232 bytes from a server in the network, and never says by TCP that one was cut', async () => {
+    const sizes: number[] = [];
+    const inside = (count: number) => async (_address: string, message: Uint8Array) => {
+      const asked = Buffer.from(message);
+      const room = asked.readUInt16BE(10) === 0 ? 512 : asked.readUInt16BE(asked.length - 8);
+      sizes.push(room);
+      const whole = replyTo(asked, '192.0.2.1', { count });
+      return whole.length <= room ? whole : replyTo(asked, '192.0.2.1', { count: 1, flags: 0x0380 });
+    };
+    const open = (count: number) =>
+      start('', {
+        serversOf: () => ({ servers: ['172.17.0.9'], origin: 'run' }),
+        isInside: () => true,
+        askInside: inside(count),
+      });
+    const large = open(30);
+    expect(await ask(large, question('outside.example'), 'tcp')).toMatchObject({ tc: false, rcode: 0, opts: 0 });
+    expect(sizes).toEqual([512, 1232]);
+    expect((await ask(large, question('outside.example'), 'tcp'))?.answers).toHaveLength(30);
+    const unshared = question('outside.example');
+    unshared.writeUInt16BE(0, 2);
+    expect(await ask(large, unshared, 'tcp')).toMatchObject({ tc: false, opts: 0 });
+    large.close();
+    const huge = open(200);
+    expect(await ask(huge, question('outside.example'))).toMatchObject({ tc: true, rcode: 0 });
+    expect(await ask(huge, question('outside.example'), 'tcp')).toMatchObject({ tc: false, rcode: 2, answers: [] });
+  });
+
   it('forgets what it kept when the host has other servers', async () => {
     const dns = start('nameserver 127.0.0.81\n');
     await ask(dns, question('outside.example'));
