@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RecordType } from 'dns-packet';
 import * as v from 'valibot';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AddressPool, parseSubnet } from '../../../src/daemon/address-pool.js';
 import { Container } from '../../../src/daemon/container.js';
 import { type ContainerRecord, recordSchema } from '../../../src/daemon/record.js';
@@ -98,6 +98,7 @@ function start(text: string): void {
     reverse: (address) => zone.reverse(address),
     owns: (address, prefixLength) => zone.owns(address, prefixLength),
     search: (asker) => zone.search(asker),
+    isGateway: (address) => address === '172.18.0.1',
     log: { info: () => {}, warn: () => {} },
     resolvConfPath,
     upstreamPort: upstream.port,
@@ -162,6 +163,36 @@ describe('names and what they mean', () => {
     service.close();
     start('');
     expect(await ask('unknown.example', 'MX')).toEqual({ rcode: SERVFAIL, data: [] });
+  });
+
+  it('vector 122: without a server every question from outside is SERVFAIL, by UDP and TCP, until there is one', async () => {
+    service.close();
+    start('nameserver 172.18.0.1\n');
+    const reply = async (transport: 'udp' | 'tcp', udpSize?: number) => {
+      const data = question('unknown.example', udpSize === undefined ? {} : { udpSize });
+      const message = await service.answer({ endpoint: FOOBAR, transport, data });
+      return message && read(message);
+    };
+    expect(await reply('udp')).toMatchObject({ rcode: SERVFAIL, tc: false, answers: [], opts: 0 });
+    expect(await reply('udp', 1232)).toMatchObject({ rcode: SERVFAIL, name: 'unknown.example', opts: 1 });
+    expect(await reply('tcp')).toMatchObject({ rcode: SERVFAIL });
+    expect(await ask(reverse('8.8.8.8'), 'PTR')).toEqual({ rcode: SERVFAIL, data: [] });
+    // Names of ours need none.
+    expect((await ask('db')).data).toEqual(['172.18.0.3']);
+    // It is not remembered.
+    writeFileSync(join(directory, 'resolv.conf'), 'nameserver 127.0.0.91\n');
+    await vi.waitFor(async () => expect((await ask('unknown.example')).data).toEqual([OUTSIDE]));
+  });
+
+  it('vector 117: what is a name and an alias or an id counts as the first of them, in this order', () => {
+    const short = 'cccc8003b19e';
+    const request = createRequest({ networkAliases: ['Web', short] }) as ContainerRecord['request'];
+    add(`${short}${'0'.repeat(52)}`, 'web', '172.18.0.9', { request });
+    const rules = zone.names(null).filter(({ owners }) => owners[0]?.name === 'web');
+    expect(rules.map(({ name, rule }) => [name, rule])).toEqual([
+      [short, 'alias'],
+      ['web', 'name'],
+    ]);
   });
 
   it('vector 123: PTR of a name with a label of 64 characters is SERVFAIL', async () => {
