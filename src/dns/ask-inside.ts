@@ -55,7 +55,7 @@ export class InsideAsker {
     if (first.kind !== 'reply' || !isCut(first.message) || readUint16(sent.message, FIELD.ADDITIONALS) > 0)
       return first;
     const left = end - performance.now();
-    if (left <= 0 || ask.signal?.aborted) return first;
+    if (left <= 0 || ask.over?.isOver) return first;
     const larger = await this.#askOnce(withEdns(sent), { ...ask, timeoutMs: left });
     return larger.kind === 'reply' && rcodeOf(larger.message) === rcodeOf(first.message) ? larger : first;
   }

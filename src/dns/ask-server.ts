@@ -2,6 +2,7 @@ import { type AskInside, InsideAsker } from './ask-inside.js';
 import { TcpAsker } from './ask-tcp.js';
 import { firstOf } from './first-of.js';
 import { type Ask, isCut, type Outcome, type Sent } from './outcome.js';
+import { Over } from './over.js';
 import type { Server } from './servers.js';
 import { UdpDoors } from './udp-doors.js';
 
@@ -14,12 +15,12 @@ import { UdpDoors } from './udp-doors.js';
 
 /** How long TCP is waited for alone. */
 const UDP_AFTER_MS = 500;
-/** How long the whole of a cut reply is waited for: a client without TCP is served with what is left of it. */
-const FETCH_MS = 2000;
+/** How long the whole of a cut reply is waited for: a client without TCP is served with what is left of it, before another server's turn comes. */
+const FETCH_MS = 1800;
 
 export type Transport = 'udp' | 'tcp';
 
-export type Limits = Pick<Ask, 'asker' | 'timeoutMs' | 'signal'>;
+export type Limits = Pick<Ask, 'asker' | 'timeoutMs' | 'over'>;
 
 export class ServerAsker {
   readonly #udp = new UdpDoors();
@@ -53,15 +54,14 @@ export class ServerAsker {
 
   async #askByTcp(sent: Sent, ask: Ask): Promise<Outcome> {
     const rest = countdown(ask);
-    const over = new AbortController();
-    const stop = (): void => over.abort();
-    ask.signal?.addEventListener('abort', stop, { once: true });
-    const byTcp = this.#tcp.ask(sent, { ...ask, signal: over.signal });
+    const over = new Over();
+    ask.over?.onEnd(() => over.end());
+    const byTcp = this.#tcp.ask(sent, { ...ask, over });
     const soon = await firstOf([byTcp], Math.min(UDP_AFTER_MS, ask.timeoutMs));
     if (soon !== null && isWhole(soon)) return soon;
-    const byUdp = this.#udp.ask(sent, { ...ask, timeoutMs: rest(), signal: over.signal });
+    const byUdp = this.#udp.ask(sent, { ...ask, timeoutMs: rest(), over });
     const whole = await firstWhole([byUdp, byTcp]);
-    stop();
+    over.end();
     return whole ?? byUdp;
   }
 }

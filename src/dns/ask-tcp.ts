@@ -25,9 +25,9 @@ export class TcpAsker {
   readonly #places = new Places({ total: MAX_CONNECTIONS });
   #closed = false;
 
-  ask(sent: Sent, { server, asker, port, timeoutMs, signal }: Ask): Promise<Outcome> {
+  ask(sent: Sent, { server, asker, port, timeoutMs, over }: Ask): Promise<Outcome> {
     if (this.#closed) return Promise.resolve(CLOSING);
-    if (signal?.aborted) return Promise.resolve(NO_ANSWER);
+    if (over?.isOver) return Promise.resolve(NO_ANSWER);
     if (!this.#places.take(server, asker)) return Promise.resolve(NO_DESCRIPTOR);
     return new Promise((resolve) => {
       const id = randomInt(IDS);
@@ -40,7 +40,7 @@ export class TcpAsker {
         resolve(outcome);
       };
       const timer = setTimeout(() => done(NO_ANSWER), timeoutMs);
-      signal?.addEventListener('abort', () => done(NO_ANSWER), { once: true });
+      over?.onEnd(() => done(NO_ANSWER));
       this.#open.set(socket, done);
       const reader = new FrameReader();
       socket.on('error', (error) => done(failure(error)));

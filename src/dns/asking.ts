@@ -1,5 +1,6 @@
 import { firstOf } from './first-of.js';
 import { NO_ANSWER } from './outcome.js';
+import { Over } from './over.js';
 import type { ReplyFacts } from './reply-facts.js';
 import type { Server } from './servers.js';
 import { RCODE } from './wire.js';
@@ -59,8 +60,8 @@ export interface Result {
 }
 
 export interface AskingParts {
-  /** Asks one server; it ends with `signal`. */
-  readonly put: (server: Server, limits: { timeoutMs: number; signal: AbortSignal }) => Promise<Result>;
+  /** Asks one server; it ends with `over`. */
+  readonly put: (server: Server, limits: { timeoutMs: number; over: Over }) => Promise<Result>;
   readonly isWell: (server: Server) => boolean;
   readonly isClosed: () => boolean;
 }
@@ -77,7 +78,7 @@ interface Trial {
 export class Asking {
   readonly #parts: AskingParts;
   readonly #end = performance.now() + TOTAL_MS;
-  readonly #over = new AbortController();
+  readonly #over = new Over();
   readonly #trials: Trial[] = [];
   readonly #pending = new Set<Trial>();
   #refusal: Reply | null = null;
@@ -91,7 +92,7 @@ export class Asking {
   async run(servers: readonly Server[]): Promise<Asked> {
     const reply = (await this.#inTurn(servers)) ?? (await this.#answer(null, this.#left()));
     const tries = this.#trials.map(shown);
-    this.#over.abort();
+    this.#over.end();
     if (reply !== null) return { reply, tries, passing: false };
     return { reply: this.#refusal, tries, passing: this.#passing || this.#parts.isClosed() };
   }
@@ -118,7 +119,7 @@ export class Asking {
   #begin(server: Server): Trial {
     const began = performance.now();
     const wasWell = this.#parts.isWell(server);
-    const limits = { timeoutMs: Math.floor(this.#left()), signal: this.#over.signal };
+    const limits = { timeoutMs: Math.floor(this.#left()), over: this.#over };
     const done = this.#parts.put(server, limits).then((result): Trial => {
       trial.result = result;
       trial.took = performance.now() - began;

@@ -1,3 +1,4 @@
+import type { Over } from './over.js';
 import { FIELD, FLAG, HEADER_BYTES, lowerByte, RCODE, readUint16 } from './wire.js';
 
 /** What one try at one server brought. */
@@ -23,7 +24,7 @@ export interface Ask {
   readonly port: number;
   readonly timeoutMs: number;
   /** Ends the wait: somebody else has answered. */
-  readonly signal?: AbortSignal;
+  readonly over?: Over;
 }
 
 export const CLOSING: Outcome = { kind: 'failed', reason: 'closing', ours: true };

@@ -41,9 +41,9 @@ export class UdpDoors {
     return this.#open;
   }
 
-  ask(sent: Sent, { server, port, timeoutMs, signal }: Ask): Promise<Outcome> {
+  ask(sent: Sent, { server, port, timeoutMs, over }: Ask): Promise<Outcome> {
     if (this.#closed) return Promise.resolve(CLOSING);
-    if (signal?.aborted) return Promise.resolve(NO_ANSWER);
+    if (over?.isOver) return Promise.resolve(NO_ANSWER);
     const door = this.#choose(server, port);
     if (door === null) return Promise.resolve(NO_DESCRIPTOR);
     return new Promise((resolve) => {
@@ -57,7 +57,7 @@ export class UdpDoors {
         resolve(outcome);
       };
       const timer = setTimeout(() => done(NO_ANSWER), timeoutMs);
-      signal?.addEventListener('abort', () => done(NO_ANSWER), { once: true });
+      over?.onEnd(() => done(NO_ANSWER));
       door.waiting.set(id, { sent, done, timer });
       if (door.unsent === null) door.socket.send(message);
       else door.unsent.push(message);
