@@ -56,7 +56,8 @@ export class UdpDoors {
         if (door.waiting.size === 0) this.#shut(door);
         resolve(outcome);
       };
-      const timer = setTimeout(() => done(NO_ANSWER), timeoutMs);
+      // After a stall of ours the answer may lie in the socket: it is read between the two.
+      const timer = setTimeout(() => setImmediate(done, NO_ANSWER), timeoutMs);
       over?.onEnd(() => done(NO_ANSWER));
       door.waiting.set(id, { sent, done, timer });
       if (door.unsent === null) door.socket.send(message);

@@ -138,9 +138,9 @@ describe('Upstream', () => {
     expect(await ask(world)).toMatchObject({ answers: [{ data: '192.0.2.2' }] });
     const first = performance.now() - began;
     expect(first).toBeGreaterThan(TRY_MS - 50);
-    expect(first).toBeLessThan(TRY_MS + 1000);
+    expect(first).toBeLessThan(TOTAL_MS);
     await ask(world);
-    expect(performance.now() - began - first).toBeLessThan(1000);
+    expect(performance.now() - began - first).toBeLessThan(TRY_MS);
     const asked = world.fakes[0]?.asked.map(({ bytes }) => read(bytes).name);
     expect(asked).toEqual(['Outside.example', '.']);
     expect(world.upstream.health(serverAt('127.0.0.71'))).toMatchObject({ failed: true, reason: 'no answer in time' });
@@ -348,6 +348,18 @@ describe('UdpDoors', () => {
     }
     expect(doors.open).toBe(0);
     expect(fakes[0]?.asked).toHaveLength(10 * batch);
+  });
+
+  it('take an answer that came while we stood still', async () => {
+    const { port } = await scene((bytes) => {
+      // Its reply has left by then, and nobody has read it.
+      setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150));
+      return replyTo(bytes, '192.0.2.1');
+    });
+    const doors = new UdpDoors();
+    toClose.push(doors);
+    const outcome = await doors.ask(sent(), { server: '127.0.0.71', asker: 'web', port, timeoutMs: 100 });
+    expect(outcome).toMatchObject({ kind: 'reply' });
   });
 
   it('keep some for the other servers when one is silent', async () => {
