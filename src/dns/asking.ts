@@ -9,7 +9,7 @@ import { RCODE } from './wire.js';
  * One question on its way: the servers in their order, each with a start over the next.
  *
  * A try that is over without an answer hands on to the next server at once; one that brings nothing in TRY_MS hands on as well, but may still
- * answer: what comes first is taken, within the five seconds that a client waits. A server that was well, and the only one in any
+ * answer: what comes first is taken, within the five seconds that a client waits, unless all servers have been given up. A server that was well, and the only one in any
  * case, is asked once more behind the others, as a datagram may be lost; the only one also a moment after it was not
  * there, as it may be starting again.
  */
@@ -63,6 +63,7 @@ export interface AskingParts {
   /** Asks one server; it ends with `over`. */
   readonly put: (server: Server, limits: { timeoutMs: number; over: Over }) => Promise<Result>;
   readonly isWell: (server: Server) => boolean;
+  readonly isGivenUp: (server: Server) => boolean;
   readonly isClosed: () => boolean;
 }
 
@@ -70,6 +71,7 @@ interface Trial {
   readonly server: Server;
   readonly began: number;
   readonly wasWell: boolean;
+  readonly wasGivenUp: boolean;
   readonly done: Promise<Trial>;
   result: Result | null;
   took: number;
@@ -90,7 +92,7 @@ export class Asking {
 
   /** @param servers in the order in which they are asked */
   async run(servers: readonly Server[]): Promise<Asked> {
-    const reply = (await this.#inTurn(servers)) ?? (await this.#answer(null, this.#left()));
+    const reply = (await this.#inTurn(servers)) ?? (await this.#lateAnswer());
     const tries = this.#trials.map(shown);
     this.#over.end();
     if (reply !== null) return { reply, tries, passing: false };
@@ -107,8 +109,8 @@ export class Asking {
       const reply = await this.#answer(trial, TRY_MS);
       if (reply !== null) return reply;
       if (!isFirst) continue;
-      const { result, wasWell } = trial;
-      if (result === null && (wasWell || isOnly)) turn.push(server);
+      const { result, wasWell, wasGivenUp } = trial;
+      if (result === null && (wasWell || (isOnly && !wasGivenUp))) turn.push(server);
       if (result?.kind !== 'gone' || !isOnly) continue;
       await new Promise((done) => setTimeout(done, RETRY_AFTER_MS));
       turn.push(server);
@@ -119,16 +121,21 @@ export class Asking {
   #begin(server: Server): Trial {
     const began = performance.now();
     const wasWell = this.#parts.isWell(server);
+    const wasGivenUp = this.#parts.isGivenUp(server);
     const limits = { timeoutMs: Math.floor(this.#left()), over: this.#over };
     const done = this.#parts.put(server, limits).then((result): Trial => {
       trial.result = result;
       trial.took = performance.now() - began;
       return trial;
     });
-    const trial: Trial = { server, began, wasWell, done, result: null, took: 0 };
+    const trial: Trial = { server, began, wasWell, wasGivenUp, done, result: null, took: 0 };
     this.#trials.push(trial);
     this.#pending.add(trial);
     return trial;
+  }
+
+  async #lateAnswer(): Promise<Reply | null> {
+    return this.#trials.every(({ wasGivenUp }) => wasGivenUp) ? null : this.#answer(null, this.#left());
   }
 
   /** What is to be passed on, from any server; null: not in this time, or not before `current` was over, or not at all. */

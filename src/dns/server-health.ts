@@ -25,6 +25,8 @@ interface Health {
   failedAt: number | null;
   reason: string | null;
   probedAt: number;
+  /** When a question was last given all its time although it had failed; also when it failed. */
+  hopedAt: number;
 }
 
 /**
@@ -70,6 +72,20 @@ export class ServerHealth {
     return (this.#known.get(key)?.answeredAt ?? Number.NEGATIVE_INFINITY) > since;
   }
 
+  /**
+   * It has failed, and nobody has heard of it since: a question to it is given one try. One question in a while is given all its time, as a
+   * server may have come back and be slow.
+   */
+  isGivenUp(key: string): boolean {
+    const health = this.#known.get(key);
+    if (health?.failedAt == null) return false;
+    const now = this.#now();
+    if (health.answeredAt !== null && now - health.answeredAt < PROBE_MS) return false;
+    if (now - health.hopedAt < PROBE_MS) return true;
+    health.hopedAt = now;
+    return false;
+  }
+
   asked(key: string): void {
     this.#of(key).asked++;
   }
@@ -82,7 +98,9 @@ export class ServerHealth {
     if (this.hasAnsweredSince(key, since)) return false;
     const health = this.#of(key);
     const news = health.failedAt === null;
-    health.failedAt = this.#now();
+    const now = this.#now();
+    if (news) health.hopedAt = now;
+    health.failedAt = now;
     health.reason = reason;
     return news;
   }
@@ -120,5 +138,14 @@ export class ServerHealth {
 }
 
 function unknown(): Health {
-  return { asked: 0, answered: 0, lastMs: null, answeredAt: null, failedAt: null, reason: null, probedAt: 0 };
+  return {
+    asked: 0,
+    answered: 0,
+    lastMs: null,
+    answeredAt: null,
+    failedAt: null,
+    reason: null,
+    probedAt: 0,
+    hopedAt: 0,
+  };
 }

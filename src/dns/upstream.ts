@@ -56,6 +56,7 @@ export class Upstream {
     const asking = new Asking({
       put: (server, limits) => this.#put(sent, server, transport, { asker, ...limits }),
       isWell: ({ key }) => !this.#health.hasFailed(key),
+      isGivenUp: ({ key }) => this.#health.isGivenUp(key),
       isClosed: () => this.#closed,
     });
     return asking.run(this.#health.order(servers));

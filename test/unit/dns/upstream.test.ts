@@ -185,6 +185,15 @@ describe('Upstream', () => {
     expect(performance.now() - began).toBeLessThan(TOTAL_MS);
   });
 
+  it('gives the only server one try when it has been silent to everything before', async () => {
+    const world = await scene(silent);
+    await ask(world);
+    const began = performance.now();
+    expect(await ask(world)).toBeNull();
+    expect(performance.now() - began).toBeLessThan(TOTAL_MS - 500);
+    expect(world.fakes[0]?.asked.filter(({ bytes }) => read(bytes).name !== '.')).toHaveLength(3);
+  }, 10_000);
+
   it('asks the only server again a moment after it was not there, once', async () => {
     const world = await scene(null, silent);
     world.servers.pop();
@@ -409,6 +418,23 @@ describe('ServerHealth', () => {
     expect(health.toProbe(list('a', 'b'))).toBeNull();
     now = 2 * PROBE_MS;
     expect(health.toProbe(list('a', 'b'))).toEqual({ key: 'a' });
+  });
+
+  it('gives a server up that is not heard of, but for one question in a while', () => {
+    let now = 0;
+    const health = new ServerHealth(() => now);
+    expect(health.isGivenUp('a')).toBe(false);
+    health.failed('a', 0, 'silent');
+    now = PROBE_MS - 1;
+    health.failed('a', 0, 'silent');
+    expect(health.isGivenUp('a')).toBe(true);
+    now = PROBE_MS;
+    expect([health.isGivenUp('a'), health.isGivenUp('a')]).toEqual([false, true]);
+    health.answered('a', now);
+    now += 10;
+    health.failed('a', now, 'slow');
+    // It was there a moment ago.
+    expect([health.isGivenUp('a'), health.isGivenUp('a')]).toEqual([false, false]);
   });
 
   it('holds one slow name against nobody who answers others', () => {
