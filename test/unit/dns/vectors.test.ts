@@ -273,12 +273,18 @@ describe('names that change', () => {
     }
     expect((await ask('many1999')).data).toEqual(['172.18.17.207']);
     const data = question('many1000');
-    const began = performance.now();
-    for (let i = 0; i < 2000; i++) service.answer({ endpoint: FOOBAR, transport: 'udp', data });
-    const among = performance.now() - began;
+    // The quickest of several rounds: a machine that does something else meanwhile makes any of them slow.
+    const quickest = (count: number, act: () => void): number => {
+      const rounds = Array.from({ length: 10 }, () => {
+        const began = performance.now();
+        for (let i = 0; i < count; i++) act();
+        return (performance.now() - began) / count;
+      });
+      return Math.min(...rounds);
+    };
+    const among = quickest(200, () => service.answer({ endpoint: FOOBAR, transport: 'udp', data }));
     // A look at every container, sorted, takes about this for each question.
-    const looking = performance.now();
-    for (let i = 0; i < 100; i++) registry.findByHostName('many1000');
-    expect(among / 2000).toBeLessThan((performance.now() - looking) / 100 / 4);
+    const looking = quickest(10, () => registry.findByHostName('many1000'));
+    expect(among).toBeLessThan(looking / 4);
   });
 });
