@@ -16,8 +16,8 @@ import { CLASS_IN, FIELD, FLAG, HEADER_BYTES, TYPE, writeUint16 } from './wire.j
  */
 
 /** Of silence, before a server is doubted. */
-export const DOUBT_AFTER_MS = 900;
-/** For the answer; with the above it ends before the next server's turn comes. */
+export const DOUBT_AFTER_MS = 500;
+/** For the answer; with the above it ends before the next server's turn comes, though the daemon may stand still for a moment. */
 export const DOUBT_MS = 1000;
 
 /** Who serves the root: known to every resolver, asked by each of them when it starts, and nobody's secret. */
