@@ -135,12 +135,15 @@ export class Asking {
   }
 
   async #lateAnswer(): Promise<Reply | null> {
-    return this.#trials.every(({ wasGivenUp }) => wasGivenUp) ? null : this.#answer(null, this.#left());
+    return this.#trials.every(({ wasGivenUp }) => wasGivenUp) ? null : this.#answer(null, TOTAL_MS);
   }
 
-  /** What is to be passed on, from any server; null: not in this time, or not before `current` was over, or not at all. */
+  /**
+   * What is to be passed on, from any server; null: not in this time, or not before `current` was over, or not at all. The tries themselves
+   * end in time: none is left before it has read what came.
+   */
   async #answer(current: Trial | null, ms: number): Promise<Reply | null> {
-    const until = performance.now() + Math.min(ms, this.#left());
+    const until = performance.now() + ms;
     while (this.#pending.size > 0 && (current === null || current.result === null)) {
       const left = until - performance.now();
       const trial =
