@@ -118,7 +118,7 @@ describeInWorld('bad luck', (stage) => {
     await stage.unet.ok(['run', '--rm', '--', 'true']);
   });
 
-  it('a resolv.conf that is missing, a dangling link, a link, or a directory', async () => {
+  it('a resolv.conf that is missing, a dangling link, or a link', async () => {
     const resolve = 'grep ^nameserver /etc/resolv.conf';
     await stage.world.admin('rm /etc/resolv.conf');
     expect(await stage.unet.shell(resolve)).toBe('nameserver 172.17.0.1');
@@ -129,11 +129,21 @@ describeInWorld('bad luck', (stage) => {
     );
     expect(await stage.unet.shell(resolve)).toBe('nameserver 172.17.0.1');
     expect(await stage.unet.shell(`grep -c ${ADDRESS.server} /etc/resolv.conf`)).toBe('1');
-    await stage.world.admin('rm /etc/resolv.conf && mkdir /etc/resolv.conf');
+    await stage.world.admin(`rm /etc/resolv.conf && echo nameserver ${ADDRESS.server} > /etc/resolv.conf`);
+  });
+
+  it('a resolv.conf that is a directory', async ({ skip }) => {
+    const made = await stage.world.admin('rm /etc/resolv.conf; mkdir /etc/resolv.conf 2>&1 || true');
+    const restore = `rm -rf /etc/resolv.conf; echo nameserver ${ADDRESS.server} > /etc/resolv.conf`;
+    if (made !== '') await stage.world.admin(restore);
+    skip(
+      made !== '',
+      "the world's /etc cannot hold it: tmpfs has user xattrs, which overlayfs needs for it, since Linux 6.6",
+    );
     const odd = await stage.unet.run(['run', '--rm', '--', 'echo', 'ran']);
     expect([0, 125]).toContain(odd.code);
     if (odd.code === 125) expect(odd.stderr).toMatch(ONE_LINE);
-    await stage.world.admin(`rmdir /etc/resolv.conf && echo nameserver ${ADDRESS.server} > /etc/resolv.conf`);
+    await stage.world.admin(restore);
   });
 
   it('a daemon that cannot start says why', async () => {
