@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, type TestContext } from 'vitest';
 import { describeInWorld } from '../harness/e2e.js';
 import { ADDRESS } from '../harness/layout.js';
-import { share } from '../harness/patience.js';
+import { PATIENCE, share } from '../harness/patience.js';
 import { until } from '../harness/world.js';
 
 const MEGABYTES = 20;
@@ -132,7 +132,8 @@ http {
     expect((await measure('-R')).sum_received.bytes).toBeGreaterThan(share(10_000_000));
     const udp = (await measure('-u', '-b', String(share(20_000_000)))).sum;
     expect(udp.lost_percent).toBeLessThan(5);
-    expect(udp.packets).toBeGreaterThan(share(1000));
+    // Not a share, which is rounded up: that may be more than the rate brings.
+    expect(udp.packets).toBeGreaterThan(1000 / PATIENCE);
     server.kill('SIGKILL');
   });
 });
