@@ -15,8 +15,8 @@ import { UdpDoors } from './udp-doors.js';
 
 /** How long TCP is waited for alone. */
 const UDP_AFTER_MS = 500;
-/** How long the whole of a cut reply is waited for: a client without TCP is served with what is left of it, before another server's turn comes. */
-const FETCH_MS = 1800;
+/** From the start of a try, until when the whole of a cut reply is waited for: a client without TCP is served with what is left of it, before another server's turn comes. */
+const WHOLE_BY_MS = 1800;
 
 export type Transport = 'udp' | 'tcp';
 
@@ -45,15 +45,15 @@ export class ServerAsker {
   }
 
   async #askByUdp(sent: Sent, ask: Ask): Promise<Outcome> {
-    const rest = countdown(ask);
+    const rest = countdown(Math.min(WHOLE_BY_MS, ask.timeoutMs));
     const byUdp = await this.#udp.ask(sent, ask);
-    if (byUdp.kind !== 'reply' || !isCut(byUdp.message)) return byUdp;
-    const whole = await this.#tcp.ask(sent, { ...ask, timeoutMs: Math.min(FETCH_MS, rest()) });
+    if (byUdp.kind !== 'reply' || !isCut(byUdp.message) || rest() <= 0) return byUdp;
+    const whole = await this.#tcp.ask(sent, { ...ask, timeoutMs: rest() });
     return whole.kind === 'reply' ? whole : byUdp;
   }
 
   async #askByTcp(sent: Sent, ask: Ask): Promise<Outcome> {
-    const rest = countdown(ask);
+    const rest = countdown(ask.timeoutMs);
     const over = new Over();
     ask.over?.onEnd(() => over.end());
     const byTcp = this.#tcp.ask(sent, { ...ask, over });
@@ -62,12 +62,15 @@ export class ServerAsker {
     const byUdp = this.#udp.ask(sent, { ...ask, timeoutMs: rest(), over });
     const whole = await firstWhole([byUdp, byTcp]);
     over.end();
-    return whole ?? byUdp;
+    if (whole !== null) return whole;
+    // There is no more to be had by UDP: a place for TCP is worth waiting for.
+    const tcp = await byTcp;
+    return tcp.kind === 'failed' && tcp.ours ? tcp : byUdp;
   }
 }
 
 /** What is left of its time. */
-function countdown({ timeoutMs }: Ask): () => number {
+function countdown(timeoutMs: number): () => number {
   const end = performance.now() + timeoutMs;
   return () => Math.max(0, end - performance.now());
 }

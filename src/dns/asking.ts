@@ -22,7 +22,7 @@ export const TOTAL_MS = 4500;
 export const MAX_TRIES = 3;
 /** A try shorter than this is not worth a socket. */
 const MIN_TRY_MS = 100;
-/** How long a server that starts again is given. */
+/** How long a server that starts again is given; also until a place is looked for again. */
 const RETRY_AFTER_MS = 250;
 
 /** One server, asked once: for who wants to know how an answer came about. */
@@ -105,17 +105,29 @@ export class Asking {
     for (const server of turn) {
       if (this.#trials.length >= MAX_TRIES || this.#left() < MIN_TRY_MS || this.#parts.isClosed()) break;
       const isFirst = this.#trials.every((trial) => trial.server !== server);
-      const trial = this.#begin(server);
-      const reply = await this.#answer(trial, TRY_MS);
+      const { trial, reply } = await this.#tryOnce(server);
       if (reply !== null) return reply;
       if (!isFirst) continue;
       const { result, wasWell, wasGivenUp } = trial;
       if (result === null && (wasWell || (isOnly && !wasGivenUp))) turn.push(server);
       if (result?.kind !== 'gone' || !isOnly) continue;
-      await new Promise((done) => setTimeout(done, RETRY_AFTER_MS));
+      await pause();
       turn.push(server);
     }
     return null;
+  }
+
+  /** Where there is no place for a question to this server, one is waited for: the next server is for when this one does not answer. */
+  async #tryOnce(server: Server): Promise<{ trial: Trial; reply: Reply | null }> {
+    const until = performance.now() + TRY_MS;
+    for (;;) {
+      const trial = this.#begin(server);
+      const reply = await this.#answer(trial, TRY_MS);
+      const hadNoPlace = trial.result?.kind === 'passing' && trial.result.reply === null;
+      if (!hadNoPlace || performance.now() + RETRY_AFTER_MS >= until || this.#parts.isClosed()) return { trial, reply };
+      this.#trials.pop();
+      await pause();
+    }
   }
 
   #begin(server: Server): Trial {
@@ -165,6 +177,10 @@ export class Asking {
   #left(): number {
     return this.#end - performance.now();
   }
+}
+
+function pause(): Promise<void> {
+  return new Promise((done) => setTimeout(done, RETRY_AFTER_MS));
 }
 
 function shown({ server, began, result, took }: Trial): Try {

@@ -64,7 +64,10 @@ export class Forwarder {
     const way = `${transport} ${key ?? privateKey(list, sent.message)}`;
     const same = this.#onTheirWay.get(way);
     this.#askers.count(asker, same ? 'merged' : 'forwarded');
-    const asked = await (same ?? this.#set(sent, { query, key, way, owner: id, list, transport }));
+    const setting: Setting = { query, key, way, owner: id, list, transport };
+    let asked = await (same ?? this.#set(sent, setting));
+    // It failed by what its first asker has on his way: this one has a share of his own.
+    if (same && asked.reply === null && asked.passing) asked = await this.#set(sent, setting);
     const { reply, tries } = asked;
     if (reply === null) return this.#nobody(query, asker, tries);
     const message = key === null ? asItCame(query, reply) : tailor(query, reply, null);
@@ -77,7 +80,9 @@ export class Forwarder {
       .ask(sent, list.servers, { transport, asker: owner })
       .then((asked) => (key === null ? asked : this.#keep(asked, key, owner, query)));
     this.#onTheirWay.set(way, asking);
-    return asking.finally(() => this.#onTheirWay.delete(way));
+    return asking.finally(() => {
+      if (this.#onTheirWay.get(way) === asking) this.#onTheirWay.delete(way);
+    });
   }
 
   /** In the form for everybody, for the cache. */

@@ -32,10 +32,10 @@ export class Places {
     const pair = `${server} ${asker}`;
     const ofServer = this.#ofServers.get(server) ?? 0;
     const ofAsker = this.#ofAskers.get(pair) ?? 0;
-    const left = this.#total - this.#taken;
-    if (left <= 0 || ofServer >= this.#perServer) return false;
-    const leftAtServer = Math.min(this.#perServer, left / 2) - ofServer;
-    if (ofAsker >= MIN_PER_ASKER && ofAsker >= leftAtServer / 2) return false;
+    if (this.#taken >= this.#total || ofServer >= this.#perServer) return false;
+    const forServer = Math.min(this.#perServer, (this.#total - (this.#taken - ofServer)) / 2);
+    const forAsker = (forServer - (ofServer - ofAsker)) / 2;
+    if (ofAsker >= Math.max(MIN_PER_ASKER, forAsker)) return false;
     this.#taken++;
     this.#ofServers.set(server, ofServer + 1);
     this.#ofAskers.set(pair, ofAsker + 1);

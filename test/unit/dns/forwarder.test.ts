@@ -9,6 +9,7 @@ import type { Query } from '../../../src/dns/query.js';
 import { examine } from '../../../src/dns/reply-facts.js';
 import { serverList } from '../../../src/dns/servers.js';
 import type { Upstream, Way } from '../../../src/dns/upstream.js';
+import { RCODE } from '../../../src/dns/wire.js';
 import { errorTo } from './fake-upstream.js';
 import { admitted, question, read } from './questions.js';
 
@@ -16,6 +17,8 @@ import { admitted, question, read } from './questions.js';
 class FakeServers {
   readonly asked: { message: Uint8Array; transport: Transport }[] = [];
   reply: (asked: Buffer) => Uint8Array | null = () => null;
+  /** Has no place left at any server. */
+  crowded: string | null = null;
   #held: (() => void)[] | null = null;
 
   hold(): void {
@@ -27,10 +30,11 @@ class FakeServers {
     this.#held = null;
   }
 
-  async ask({ message }: { message: Uint8Array }, _servers: unknown, { transport }: Way): Promise<Asked> {
+  async ask({ message }: { message: Uint8Array }, _servers: unknown, { transport, asker }: Way): Promise<Asked> {
     this.asked.push({ message, transport });
     const held = this.#held;
     if (held) await new Promise<void>((go) => held.push(go));
+    if (asker === this.crowded) return { reply: null, tries: [], passing: true };
     const bytes = this.reply(Buffer.from(message));
     const facts = bytes && examine(bytes);
     return { reply: bytes && facts ? { message: bytes, facts } : null, tries: [], passing: false };
@@ -235,6 +239,16 @@ describe('questions on their way', () => {
       [2, 'a.Example', 'merged'],
     ]);
     expect(askers.inFlight).toBe(0);
+  });
+
+  it('are put again for one who merged with an asker that has no place left', async () => {
+    servers.reply = replies([60]);
+    servers.crowded = 'greedy';
+    servers.hold();
+    const waiting = ['greedy', 'web'].map((id) => ask(question('a.example'), { id }));
+    await servers.release();
+    expect((await Promise.all(waiting)).map(({ rcode }) => rcode)).toEqual([RCODE.SERVFAIL, RCODE.NOERROR]);
+    expect(servers.asked).toHaveLength(2);
   });
 
   it('are not mixed with those of other servers, by TCP, or with options of their own', async () => {

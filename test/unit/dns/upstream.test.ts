@@ -328,6 +328,30 @@ describe('Upstream', () => {
     expect(upstream.health(inside)).toMatchObject({ failed: false, reason: null });
   });
 
+  it('lets questions wait for a place at their server rather than fail them, or ask the next', async () => {
+    const slowly = (message: Uint8Array) =>
+      new Promise<Uint8Array>((done) => setTimeout(() => done(replyTo(Buffer.from(message), '192.0.2.2')), 100));
+    const asked = new Set<string>();
+    const upstream = new Upstream(log, 53, (address, message) => {
+      asked.add(address);
+      return slowly(message);
+    });
+    toClose.push(upstream);
+    const servers = ['172.17.0.9', '172.17.0.10'].map((address) => ({ ...serverAt(address), inside: true }));
+    const all = Array.from({ length: 200 }, () => upstream.ask(sent(), servers, BY_UDP));
+    for (const { reply } of await Promise.all(all)) expect(reply?.facts.answers).toBe(1);
+    expect([...asked]).toEqual(['172.17.0.9']);
+  });
+
+  it('does not take a slow server for a dead one', async () => {
+    const slow: Behaviour = (bytes) =>
+      new Promise((done) => setTimeout(() => done(replyTo(bytes, '192.0.2.1')), TRY_MS - 200));
+    const world = await scene(slow, answers('192.0.2.2'));
+    expect(await ask(world)).toMatchObject({ answers: [{ data: '192.0.2.1' }] });
+    expect(warnings).toEqual([]);
+    expect(world.fakes[1]?.asked).toEqual([]);
+  });
+
   it('ends what is on its way when it closes', async () => {
     const world = await scene(silent, silent);
     const began = performance.now();
