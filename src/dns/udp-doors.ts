@@ -10,13 +10,14 @@ import { FIELD, writeUint16 } from './wire.js';
  * A question has a socket of its own, connected, so that the kernel lets only that server's datagrams in and tells us of a
  * refusal; with its last question a socket is closed, and the next one has another port. When many are on their way, questions to one
  * server share sockets, each under an id that is free in its socket: a descriptor a question would take the daemon's last one. No
- * server may have more than half of the sockets that the others left, so one that is silent does not keep the others waiting.
+ * server opens more sockets than half of those that are left, so one that is silent does not keep the others waiting: one alone comes to
+ * a third, whose ids are twice as many as there may be questions (askers.ts), which may ask a server twice.
  */
 
 export const MAX_SOCKETS = 128;
 const IDS = 0x1_0000;
 /** Of its ids, what one socket may use: a free one is found by guessing, and a forger must not find one in use by it. */
-export const MAX_PER_SOCKET = 256;
+export const MAX_PER_SOCKET = 512;
 
 interface Waiting {
   readonly sent: Sent;
@@ -51,15 +52,18 @@ export class UdpDoors {
       const message = Uint8Array.from(sent.message);
       writeUint16(message, FIELD.ID, id);
       const done = (outcome: Outcome): void => {
-        if (!door.waiting.delete(id)) return;
+        // The id may be another question's by now.
+        if (door.waiting.get(id) !== waiting) return;
+        door.waiting.delete(id);
         clearTimeout(timer);
         if (door.waiting.size === 0) this.#shut(door);
         resolve(outcome);
       };
       // After a stall of ours the answer may lie in the socket: it is read between the two.
       const timer = setTimeout(() => setImmediate(done, NO_ANSWER), timeoutMs);
+      const waiting: Waiting = { sent, done, timer };
       over?.onEnd(() => done(NO_ANSWER));
-      door.waiting.set(id, { sent, done, timer });
+      door.waiting.set(id, waiting);
       if (door.unsent === null) door.socket.send(message);
       else door.unsent.push(message);
     });
