@@ -1,4 +1,5 @@
-import type { Outcome, Sent } from './outcome.js';
+import { TRY_MS } from './asking.js';
+import { NO_ANSWER, type Outcome, type Sent } from './outcome.js';
 import type { ServerHealth } from './server-health.js';
 import type { Server } from './servers.js';
 import { CLASS_IN, FIELD, FLAG, HEADER_BYTES, TYPE, writeUint16 } from './wire.js';
@@ -9,16 +10,19 @@ import { CLASS_IN, FIELD, FLAG, HEADER_BYTES, TYPE, writeUint16 } from './wire.j
  * There are names that nobody answers: their own servers are gone, or drop what they dislike. Were silence about one of them held
  * against the server, one packet of one guest would turn the order of servers for everybody, and the names of a company would
  * go to the public server that stands second. So a server that has answered nobody for some while of a try is asked something of
- * ours that every server has an answer to, if only a refusal, and is believed dead when that finds silence, too. All this fits into
- * the first try: a dead first server costs one wait, and a name nobody answers costs nobody else anything.
+ * ours that every server has an answer to, if only a refusal, and is believed dead when that finds silence, too, and it has answered
+ * nobody until the try was over: so a dead first server costs one wait, and a name nobody answers costs nobody else anything.
  *
- * Limits: a server that drops this very question is dead when it drops a guest's, too, until it answers anything.
+ * Limits: a server that drops this very question is dead when it drops a guest's, too, until it answers anything. One that answers it
+ * and nothing else (a resolver whose own way out is cut has it in its cache) is taken for alive, and costs each question a wait.
  */
 
 /** Of silence, before a server is doubted. */
 export const DOUBT_AFTER_MS = 500;
 /** For the answer; with the above it ends before the next server's turn comes, though the daemon may stand still for a moment. */
 export const DOUBT_MS = 1000;
+/** So long before the end of its try a server may still answer; then it is too late for the next to ask to be spared the wait. */
+const MARGIN_MS = 50;
 
 /** Who serves the root: known to every resolver, asked by each of them when it starts, and nobody's secret. */
 const NEUTRAL: Sent = neutralQuestion();
@@ -49,8 +53,12 @@ export class Doubts {
     const { health, onAnswer, onFailure } = this.#parts;
     if (health.hasAnsweredSince(server.key, since)) return;
     const outcome = await (this.#asked.get(server.key) ?? this.#put(server));
-    if (outcome.kind !== 'failed') onAnswer(server);
-    else if (!outcome.ours) onFailure(server, since, outcome.reason);
+    if (outcome.kind !== 'failed') return onAnswer(server);
+    if (outcome.ours) return;
+    // A slow server is no dead one.
+    const rest = since + TRY_MS - MARGIN_MS - performance.now();
+    if (outcome === NO_ANSWER && rest > 0) await new Promise((done) => setTimeout(done, rest));
+    onFailure(server, since, outcome.reason);
   }
 
   #put(server: Server): Promise<Outcome> {

@@ -14,7 +14,7 @@ import { basename, dirname, resolve } from 'node:path';
  * it is another, the watches are set anew. Nothing runs while nobody asks and nothing changes.
  *
  * Limits: a change that no watch tells is found two seconds late, and not before somebody asks; one that leaves size, times and inode
- * as they were is not found.
+ * as they were is not found. Links are read and the file is looked at in the daemon's one thread: on a file system that hangs, it hangs as long.
  */
 
 /** Editors and network managers write in several steps. */
@@ -80,7 +80,8 @@ export function watchHostFile(path: string, onChange: (text: string | null) => v
   rewatch();
   return {
     current() {
-      if (performance.now() - lookedAt >= LOOK_MS) look();
+      // While somebody writes it, the moment after is waited for.
+      if (settle === null && performance.now() - lookedAt >= LOOK_MS) look();
       return text;
     },
     close() {
