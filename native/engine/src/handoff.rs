@@ -93,6 +93,8 @@ impl Loop {
         });
         if launchers[id].is_err() {
             launchers.remove(id);
+        } else {
+            self.strangers.insert(id);
         }
     }
 
@@ -179,6 +181,7 @@ impl Loop {
         }
         if let Some(Ok(launcher)) = self.launchers.get_mut(id) {
             launcher.endpoint = Some(name.to_owned());
+            self.strangers.remove(&id);
         }
         Ok(attached)
     }
@@ -200,27 +203,18 @@ impl Loop {
     }
 
     pub(crate) fn close_launcher(&mut self, id: LauncherId) {
+        self.strangers.remove(&id);
         if let Some(Ok(launcher)) = self.launchers.remove(id) {
             self.ports.forget(launcher.source);
         }
     }
 
     /// Closes connections that never showed a ticket.
-    /// Whether one has connected that has not shown a ticket.
-    pub(crate) fn has_silent_launcher(&self) -> bool {
-        self.launchers.values().any(|launcher| launcher.as_ref().is_ok_and(|launcher| launcher.endpoint.is_none()))
-    }
-
     pub(crate) fn sweep_launchers(&mut self) {
         let now = self.clock.now();
-        let silent: Vec<_> = self
-            .launchers
-            .iter()
-            .filter_map(|(id, launcher)| launcher.as_ref().ok().map(|launcher| (id, launcher)))
-            .filter(|(_, launcher)| launcher.endpoint.is_none() && now.since(launcher.since) > LAUNCHER_PATIENCE)
-            .map(|(id, _)| id)
-            .collect();
-        for id in silent {
+        let is_late = |id: LauncherId| matches!(self.launchers.get(id), Some(Ok(launcher)) if now.since(launcher.since) > LAUNCHER_PATIENCE);
+        let late: Vec<_> = self.strangers.iter().copied().filter(|&id| is_late(id)).collect();
+        for id in late {
             self.close_launcher(id);
         }
     }

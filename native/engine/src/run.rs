@@ -15,7 +15,7 @@ use crate::publish::{Listener, reserve};
 use crate::spin::Spin;
 use crate::tap::FRAME_BUFFER;
 use slotmap::{SecondaryMap, SlotMap};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -45,6 +45,8 @@ pub(crate) struct Loop {
     pub(crate) faults_from_guests: SecondaryMap<EndpointId, BadLink>,
     // An entry is made before its descriptor is watched, because the event carries the entry's key.
     pub(crate) launchers: SlotMap<LauncherId, io::Result<Launcher>>,
+    /// Of these, those that have not shown a ticket.
+    pub(crate) strangers: HashSet<LauncherId>,
     pub(crate) listeners: SlotMap<ListenerId, Option<Listener>>,
     /// A place in the descriptor table for callers that must be turned away.
     pub(crate) reserve: Option<OwnedFd>,
@@ -97,6 +99,7 @@ impl Loop {
             names: SecondaryMap::new(),
             faults_from_guests: SecondaryMap::new(),
             launchers: SlotMap::with_key(),
+            strangers: HashSet::new(),
             listeners: SlotMap::with_key(),
             reserve: Some(reserve()?),
             wakeups: 0,
@@ -135,8 +138,9 @@ impl Loop {
         let now = self.clock.now();
         if self.stack.next_timeout().is_some_and(|at| at <= now) {
             self.stack.on_timeout(&mut self.ports, now);
+        } else {
+            self.stack.flush(&mut self.ports, now);
         }
-        self.stack.flush(&mut self.ports, now);
         self.flush_datagrams();
         self.release_towards_guests();
         if now >= self.next_sweep {
@@ -192,8 +196,7 @@ impl Loop {
         if let Some(at) = self.next_release() {
             at_most(at.since(now).saturating_sub(FAULT_LEAD));
         }
-        let waiting_for_tickets = self.has_silent_launcher();
-        if !self.ports.dns.is_idle() || waiting_for_tickets {
+        if !self.ports.dns.is_idle() || !self.strangers.is_empty() {
             at_most(self.next_sweep.since(now).max(Duration::from_millis(1)));
         }
         limit
