@@ -184,7 +184,7 @@ impl Stack {
         self.turns.has_work()
     }
 
-    /// Runs every deadline that has passed.
+    /// Runs every deadline that has passed, and flushes: a turn in which something is due needs no other [`Stack::flush`].
     pub fn on_timeout<I: Io>(&mut self, io: &mut I, now: Instant) {
         if self.fragments.deadline().is_some_and(|at| at <= now) {
             for _ in 0..self.fragments.expire(now) {

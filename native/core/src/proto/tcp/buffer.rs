@@ -80,11 +80,10 @@ pub(crate) struct BufferPool {
     ready_rings: Rings<Buffer>,
     held: usize,
     limit: usize,
-    /// What the flows of each guest hold, but for the one at work.
+    /// What the flows of each guest hold.
     accounts: SecondaryMap<EndpointId, usize>,
-    /// The guest at work, and what its flows hold.
-    at_work: Option<EndpointId>,
-    own: usize,
+    /// Whose flow is at work.
+    at_work: EndpointId,
     share: usize,
 }
 
@@ -97,8 +96,7 @@ impl Default for BufferPool {
             held: 0,
             limit: MAX_HELD_BYTES,
             accounts: SecondaryMap::new(),
-            at_work: None,
-            own: 0,
+            at_work: EndpointId::default(),
             share: MAX_HELD_BYTES_PER_GUEST,
         }
     }
@@ -118,27 +116,22 @@ impl BufferPool {
 
     /// What follows is for a flow of this guest.
     pub(crate) fn work_for(&mut self, guest: EndpointId) {
-        if self.at_work == Some(guest) {
-            return;
+        if self.at_work != guest {
+            self.at_work = guest;
+            if let Some(account) = self.accounts.entry(guest) {
+                account.or_default();
+            }
         }
-        if let Some(last) = self.at_work.replace(guest) {
-            self.accounts.insert(last, self.own);
-        }
-        self.own = self.accounts.get(guest).copied().unwrap_or(0);
     }
 
     /// Its flows are gone.
     pub(crate) fn forget(&mut self, guest: EndpointId) {
         self.accounts.remove(guest);
-        if self.at_work == Some(guest) {
-            self.at_work = None;
-            self.own = 0;
-        }
     }
 
     /// Whether the guest at work may hold no more.
     pub(crate) fn is_full(&self) -> bool {
-        self.held >= self.limit || self.own >= self.share
+        self.held >= self.limit || self.accounts.get(self.at_work).is_some_and(|&own| own >= self.share)
     }
 
     fn take_size(&mut self, size: usize) -> Box<[u8]> {
@@ -184,12 +177,16 @@ impl BufferPool {
     /// Counts memory that is held, but not pooled.
     pub(crate) fn count(&mut self, bytes: usize) {
         self.held += bytes;
-        self.own += bytes;
+        if let Some(own) = self.accounts.get_mut(self.at_work) {
+            *own += bytes;
+        }
     }
 
     pub(crate) fn uncount(&mut self, bytes: usize) {
         self.held -= bytes;
-        self.own -= bytes;
+        if let Some(own) = self.accounts.get_mut(self.at_work) {
+            *own -= bytes;
+        }
     }
 
     pub(crate) fn equip_chunks(&mut self, ring: &mut VecDeque<Chunk>) {
