@@ -1,5 +1,6 @@
 import type { ContainerDns, DnsName, DnsUpstream, NetworkDns } from '../api/dns.js';
-import { type DnsService, isLoopback, type ServerChoice, type UpstreamStatus } from '../dns/index.js';
+import type { DnsService, ServerChoice, UpstreamStatus } from '../dns/index.js';
+import { isOwnResolver } from '../model/dns-options.js';
 import type { Container } from './container.js';
 import { serversOf } from './container-dns.js';
 import type { House } from './house.js';
@@ -22,7 +23,7 @@ export function serverChoiceOf({ registry }: Pick<House, 'registry'>, asker: str
 export function containerDns({ house, zone, dns }: DnsParts, { id, name, record }: Container): ContainerDns {
   const choice = serversOf(record);
   const { gateway } = house.network;
-  const nameservers = (choice?.servers ?? [gateway]).map((address) => (isLoopback(address) ? address : gateway));
+  const nameservers = (choice?.servers ?? [gateway]).map((address) => (isOwnResolver(address) ? address : gateway));
   return {
     id,
     name,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { firstOf } from './first-of.js';
 import { NO_ANSWER } from './outcome.js';
 import { Over } from './over.js';
@@ -111,7 +112,7 @@ export class Asking {
       const { result, wasWell, wasGivenUp } = trial;
       if (result === null && (wasWell || (isOnly && !wasGivenUp))) turn.push(server);
       if (result?.kind !== 'gone' || !isOnly) continue;
-      await pause();
+      await sleep(RETRY_AFTER_MS);
       turn.push(server);
     }
     return null;
@@ -126,7 +127,7 @@ export class Asking {
       const hadNoPlace = trial.result?.kind === 'passing' && trial.result.reply === null;
       if (!hadNoPlace || performance.now() + RETRY_AFTER_MS >= until || this.#parts.isClosed()) return { trial, reply };
       this.#trials.pop();
-      await pause();
+      await sleep(RETRY_AFTER_MS);
     }
   }
 
@@ -177,10 +178,6 @@ export class Asking {
   #left(): number {
     return this.#end - performance.now();
   }
-}
-
-function pause(): Promise<void> {
-  return new Promise((done) => setTimeout(done, RETRY_AFTER_MS));
 }
 
 function shown({ server, began, result, took }: Trial): Try {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { TRY_MS } from './asking.js';
 import { NO_ANSWER, type Outcome, type Sent } from './outcome.js';
 import type { ServerHealth } from './server-health.js';
@@ -57,7 +58,7 @@ export class Doubts {
     if (outcome.ours) return;
     // A slow server is no dead one.
     const rest = since + TRY_MS - MARGIN_MS - performance.now();
-    if (outcome === NO_ANSWER && rest > 0) await new Promise((done) => setTimeout(done, rest));
+    if (outcome === NO_ANSWER && rest > 0) await sleep(rest);
     onFailure(server, since, outcome.reason);
   }
 

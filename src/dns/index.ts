@@ -18,7 +18,7 @@ import { RCODE } from './wire.js';
 
 export type { LocalName, Zone } from './resolver.js';
 export type { HealthFigures } from './server-health.js';
-export { isLoopback, type Reach, type Server, type ServerChoice } from './servers.js';
+export type { Reach, Server, ServerChoice } from './servers.js';
 
 export interface DnsOptions extends Zone, Partial<Reach> {
   readonly log: UpstreamLog;

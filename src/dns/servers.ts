@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { isLinkLocal, isUnspecified } from '../model/dns-options.js';
+import { isLinkLocal, isOwnResolver, isUnspecified } from '../model/dns-options.js';
 import type { ServerOrigin } from '../model/dns-report.js';
 
 /** A server that questions may be forwarded to. */
@@ -58,9 +58,5 @@ export function serverList(
 }
 
 function isOpen(address: string, { linkLocal = false }: ServerChoice): boolean {
-  return !isLoopback(address) && !isUnspecified(address) && (linkLocal || !isLinkLocal(address));
-}
-
-export function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1';
+  return !isOwnResolver(address) && !isUnspecified(address) && (linkLocal || !isLinkLocal(address));
 }
