@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import type { CreateContainer } from '../api/types.js';
-import { asUsage, usageError } from '../model/errors.js';
+import { usageError } from '../model/errors.js';
 import type { Context } from './context.js';
 import { addLinkOptions, type LinkOptions, readLinkOptions } from './options/links.js';
 import { addNameOptions, type NameOptions, readNameOptions } from './options/names.js';
 import { addNetworkOptions, type NetworkOptions, readNetworkOptions } from './options/network.js';
 import { addPortOptions, type PortOptions, readPortOptions } from './options/ports.js';
 import { addProcessOptions, type ProcessOptions, readProcessOptions } from './options/process.js';
+import { asUsage } from './values.js';
 
 /** The options of `run` and `create` as commander hands them over. */
 export interface RunOptions extends ProcessOptions, NetworkOptions, PortOptions, NameOptions, LinkOptions {

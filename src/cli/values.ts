@@ -31,3 +31,13 @@ export function readEach<T>(values: readonly string[], parse: (text: string) => 
     throw new UnetError('INVALID', `${messageOf(error)}; give ${advice}`, { cause: error });
   }
 }
+
+/** What is wrong with the parts of a command line is wrong with the command line, whoever else reads them (Decision 11: status 125). */
+export function asUsage<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof UnetError) || error.code !== 'INVALID') throw error;
+    throw new UnetError('USAGE', error.message, { cause: error });
+  }
+}

@@ -39,16 +39,6 @@ export function usageError(message: string): UnetError {
   return new UnetError('USAGE', message);
 }
 
-/** What is wrong with the parts of a command line is wrong with the command line, whoever else reads them (Decision 11: status 125). */
-export function asUsage<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof UnetError) || error.code !== 'INVALID') throw error;
-    throw new UnetError('USAGE', error.message, { cause: error });
-  }
-}
-
 /** The text of anything that was thrown, on one line. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
