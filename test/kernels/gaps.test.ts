@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { since } from '../harness/kernel.js';
 import { ADDRESS } from '../harness/layout.js';
 import type { Running } from '../harness/running.js';
-import { describeOnKernel, since } from './kernel.js';
+import { describeOnKernel } from './kernel.js';
 
 /** USO, and with it UDP super-frames on a TAP, came with Linux 6.2. */
 const HAS_USO = since(6, 2);

@@ -9,9 +9,3 @@ export function describeOnKernel(title: string, body: (stage: Stage) => void): v
   if (RELEASE === '') describe.skip(`${title} (npm run test:kernels)`, () => body({} as Stage));
   else describeInWorld(title, body);
 }
-
-/** Whether the kernel under test is at least this one. */
-export function since(major: number, minor: number): boolean {
-  const [ours = 0, its = 0] = RELEASE.split('.').map(Number);
-  return ours > major || (ours === major && its >= minor);
-}
