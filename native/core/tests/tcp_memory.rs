@@ -3,15 +3,14 @@
 
 mod common;
 
-use common::conn::Offer;
+use common::conn::{Elsewhere, Offer};
 use common::lean::{Lean, LeanConn};
-use common::{Conn, SERVER, World, pattern};
+use common::{Conn, World, pattern};
 use std::time::Duration;
 use unet_core::DropReason;
 use unet_core::testing::OFFLOAD;
-use unet_core::testing::frames::{SeenSegment, TestSegment, parse_tcp};
+use unet_core::testing::frames::{SeenSegment, parse_tcp};
 use unet_core::wire::tcp::Flags;
-use unet_core::wire::vnet::Vnet;
 use unet_sys::counting_allocator::{CountingAllocator, allocations, live_bytes};
 
 #[global_allocator]
@@ -289,28 +288,11 @@ fn a_guest_that_holds_its_share_leaves_others_theirs() {
     assert!(world.drops(DropReason::TcpMemory) > 0);
 
     // Another guest's bytes for a slow host are kept as ever.
-    let other = world.add_guest();
-    let wiring = world.guests[1].1;
     let offer = Offer::default();
-    world.inject_from(other, &Vnet::default(), &offer.syn_from(&wiring, 40_000, SERVER));
-    let theirs = world.io.uplink.last();
-    world.io.uplink.connected(theirs);
-    world.settle();
-    let answer = parse_tcp(&world.frames().last().unwrap().bytes).unwrap();
-    world.io.uplink.stream_mut(theirs).room = 0;
+    let mut other = Elsewhere::open(&mut world, &offer);
+    world.io.uplink.stream_mut(other.flow).room = 0;
     let refused = world.drops(DropReason::TcpMemory);
-    let segment = TestSegment {
-        from_port: 40_000,
-        to: SERVER,
-        seq: offer.iss.add(1),
-        ack: answer.seq.add(1),
-        flags: Flags::ACK,
-        window: 1000,
-        options: &[],
-        payload: &data,
-    };
-    world.inject_from(other, &Vnet::default(), &wiring.tcp(&segment));
-    world.settle();
+    other.send(&mut world, &data);
     assert_eq!(world.drops(DropReason::TcpMemory), refused);
     assert_eq!(parse_tcp(&world.frames().last().unwrap().bytes).unwrap().ack, offer.iss.add(1 + 60_000));
 

@@ -4,15 +4,15 @@
 
 mod common;
 
-use common::conn::Offer;
+use common::conn::{Elsewhere, Offer};
 use common::lean::Lean;
 use common::{Conn, SERVER, World, assert_same, pattern};
 use std::time::Duration;
-use unet_core::testing::frames::{SeenSegment, TestSegment, parse_tcp};
+use unet_core::testing::frames::{SeenSegment, parse_tcp};
 use unet_core::testing::{Frame, OFFLOAD};
 use unet_core::time::Instant;
 use unet_core::wire::tcp::Flags;
-use unet_core::wire::vnet::{Gso, Vnet};
+use unet_core::wire::vnet::Gso;
 use unet_core::{Capabilities, FlowId};
 
 const DELAYED_ACK: Duration = Duration::from_millis(40);
@@ -433,26 +433,7 @@ fn a_greedy_flow_leaves_others_their_turn() {
     let mut greedy = Conn::open_with(&mut world, 40_000, &offer);
     greedy.send(&mut world, Flags::ACK, &[]);
     let interactive = Conn::open_with(&mut world, 40_001, &Offer::default());
-    let other = world.add_guest();
-    let wiring = world.guests[1].1;
-    let syn = offer.syn_from(&wiring, 40_000, SERVER);
-    world.inject_from(other, &Vnet::default(), &syn);
-    let theirs = world.io.uplink.last();
-    world.io.uplink.connected(theirs);
-    world.settle();
-    let answer = parse_tcp(&world.frames()[0].bytes).unwrap();
-    let ack = TestSegment {
-        from_port: 40_000,
-        to: SERVER,
-        seq: offer.iss.add(1),
-        ack: answer.seq.add(1),
-        flags: Flags::ACK,
-        window: 1000,
-        options: &[],
-        payload: &[],
-    };
-    world.inject_from(other, &Vnet::default(), &wiring.tcp(&ack));
-    world.settle();
+    let Elsewhere { guest: other, flow: theirs, .. } = Elsewhere::open(&mut world, &offer);
 
     world.io.uplink.feed(greedy.flow, &pattern(16 << 20, 1));
     for (turn, budget) in BUDGETS.into_iter().enumerate() {

@@ -2,9 +2,10 @@
 
 use super::{SERVER, World};
 use std::net::SocketAddrV4;
-use unet_core::FlowId;
-use unet_core::testing::frames::{SeenSegment, TestSegment, Wiring};
+use unet_core::testing::frames::{SeenSegment, TestSegment, Wiring, parse_tcp};
 use unet_core::wire::tcp::{Flags, Options, Seq};
+use unet_core::wire::vnet::Vnet;
+use unet_core::{EndpointId, FlowId};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Conn {
@@ -160,5 +161,48 @@ impl Conn {
         if segment.end().after(self.ack) {
             self.ack = segment.end();
         }
+    }
+}
+
+/// A connection of another guest than the first, all three steps; window and options are the offer's.
+pub struct Elsewhere {
+    pub guest: EndpointId,
+    pub flow: FlowId,
+    wiring: Wiring,
+    seq: Seq,
+    ack: Seq,
+}
+
+impl Elsewhere {
+    pub const PORT: u16 = 40_000;
+
+    #[track_caller]
+    pub fn open(world: &mut World, offer: &Offer) -> Self {
+        let guest = world.add_guest();
+        let wiring = world.guests.last().unwrap().1;
+        world.inject_from(guest, &Vnet::default(), &offer.syn_from(&wiring, Self::PORT, SERVER));
+        let flow = world.io.uplink.last();
+        world.io.uplink.connected(flow);
+        world.settle();
+        let answer = parse_tcp(&world.frames().last().unwrap().bytes).unwrap();
+        let mut conn = Self { guest, flow, wiring, seq: offer.iss.add(1), ack: answer.seq.add(1) };
+        conn.send(world, &[]);
+        conn
+    }
+
+    pub fn send(&mut self, world: &mut World, payload: &[u8]) {
+        let segment = TestSegment {
+            from_port: Self::PORT,
+            to: SERVER,
+            seq: self.seq,
+            ack: self.ack,
+            flags: Flags::ACK,
+            window: 1000,
+            options: &[],
+            payload,
+        };
+        world.inject_from(self.guest, &Vnet::default(), &self.wiring.tcp(&segment));
+        world.settle();
+        self.seq = self.seq.add(u32::try_from(payload.len()).unwrap());
     }
 }
