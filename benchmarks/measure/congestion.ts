@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { pickOne, type Series } from './rounds.js';
+import { judgeRatio, type Verdict } from './verdict.js';
 
 /**
  * The machine's default congestion control, where it matters for figures.
@@ -23,4 +25,28 @@ export function hostPaces(): boolean {
 /** How a variant is called that is measured without pacing. */
 export function unpaced(variant: string): string {
   return `${variant}, ${UNPACED} at both ends`;
+}
+
+interface UnpacedAim {
+  readonly id: string;
+  /** As it is called where it is paced. */
+  readonly variant: string;
+  /** Behind the variant's name: `, MTU 65520`. */
+  readonly suffix?: string;
+  readonly mtu: number;
+  readonly ceiling: { readonly path: string; readonly mtu: number | null };
+  readonly atLeast: number;
+  readonly unit: string;
+}
+
+/** A target of throughput once more, beside a ceiling that is not held back; nothing where the machine paces nothing. */
+export function judgeUnpaced(
+  series: readonly Series[],
+  { id, variant, suffix = '', mtu, ceiling, atLeast, unit }: UnpacedAim,
+): Verdict[] {
+  const what = unpaced(variant);
+  const kernel = pickOne(series, { ...ceiling, variant: what });
+  if (kernel === null) return [];
+  const ours = pickOne(series, { path: 'unet', mtu, variant: what });
+  return [judgeRatio({ id, what: `${what}${suffix}`, atLeast, unit }, ours, kernel, 'gbps')];
 }

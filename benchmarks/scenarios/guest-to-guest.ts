@@ -1,4 +1,4 @@
-import { hostPaces, UNPACED, unpaced } from '../measure/congestion.js';
+import { hostPaces, judgeUnpaced, UNPACED, unpaced } from '../measure/congestion.js';
 import { IperfServer, measureBulk } from '../measure/iperf.js';
 import { CPU, GBPS } from '../measure/metrics.js';
 import { type Case, interleave, pickOne, type Series } from '../measure/rounds.js';
@@ -86,17 +86,17 @@ function casesOf({ peer, mtu, path }: Opened, servers: IperfServer[], context: C
 }
 
 function judgements(series: readonly Series[]): Verdict[] {
-  return MTUS.flatMap((mtu) => [
-    ...judged(series, mtu, ONE, `veth-${mtu}`),
-    ...judged(series, mtu, unpaced(ONE), `veth-${mtu}-unpaced`),
-  ]);
-}
-
-/** Nothing where the variant was not measured: a machine that paces nothing has no use for the second. */
-function judged(series: readonly Series[], mtu: number, variant: string, id: string): Verdict[] {
-  const ceiling = pickOne(series, { path: veth.name, mtu, variant });
-  if (ceiling === null && variant !== ONE) return [];
-  const ours = pickOne(series, { path: 'unet', mtu, variant });
-  const what = mtu === 1500 ? variant : `${variant}, MTU ${mtu}`;
-  return [judgeRatio({ id, what, atLeast: 0.8, unit: 'of veth', ofCeiling: variant === ONE }, ours, ceiling, 'gbps')];
+  return MTUS.flatMap((mtu) => {
+    const ours = pickOne(series, { path: 'unet', mtu, variant: ONE });
+    const ceiling = pickOne(series, { path: veth.name, mtu, variant: ONE });
+    const suffix = mtu === 1500 ? '' : `, MTU ${mtu}`;
+    const aim = { atLeast: 0.8, unit: 'of veth' };
+    return [
+      judgeRatio({ id: `veth-${mtu}`, what: `${ONE}${suffix}`, ...aim, ofCeiling: true }, ours, ceiling, 'gbps'),
+      ...judgeUnpaced(series, {
+        ...{ id: `veth-${mtu}-unpaced`, variant: ONE, suffix, mtu, ceiling: { path: veth.name, mtu } },
+        ...aim,
+      }),
+    ];
+  });
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hostPaces, UNPACED, unpaced } from '../measure/congestion.js';
+import { hostPaces, judgeUnpaced, UNPACED, unpaced } from '../measure/congestion.js';
 import { IperfServer, measureBulk } from '../measure/iperf.js';
 import { CPU, GBPS } from '../measure/metrics.js';
 import { bestOf, type Case, interleave, pick, pickOne, type Series } from '../measure/rounds.js';
@@ -124,7 +124,10 @@ function judgements(series: readonly Series[]): Verdict[] {
       ceiling,
       'gbps',
     ),
-    ...withoutPacing(series),
+    ...judgeUnpaced(series, {
+      ...{ id: 'loopback-unpaced', variant: IN, mtu: 1500, ceiling: { path: loopback.name, mtu: null } },
+      ...{ atLeast: 0.8, unit: 'of loopback' },
+    }),
     ...RIVALS.map((path) => {
       const rival = bestOf(pick(series, { path, variant: IN }), 'gbps', 'more');
       const name = path === 'pasta' ? 'pasta’s splice' : 'RootlessKit builtin';
@@ -132,12 +135,4 @@ function judgements(series: readonly Series[]): Verdict[] {
       return judgeRatio({ ...aim, bestPeer: peerText(rival, 'gbps', 'Gbit/s') }, ours, rival, 'gbps');
     }),
   ];
-}
-
-function withoutPacing(series: readonly Series[]): Verdict[] {
-  const what = unpaced(IN);
-  const ceiling = pickOne(series, { path: loopback.name, variant: what });
-  if (ceiling === null) return [];
-  const ours = pickOne(series, { path: 'unet', mtu: 1500, variant: what });
-  return [judgeRatio({ id: 'loopback-unpaced', what, atLeast: 0.8, unit: 'of loopback' }, ours, ceiling, 'gbps')];
 }

@@ -1,4 +1,4 @@
-import { hostPaces, UNPACED, unpaced } from '../measure/congestion.js';
+import { hostPaces, judgeUnpaced, UNPACED, unpaced } from '../measure/congestion.js';
 import { IperfServer, measureBulk } from '../measure/iperf.js';
 import { CPU, FAIR, GBPS } from '../measure/metrics.js';
 import { bestOf, type Case, interleave, pick, pickOne, type Series, valuesOf } from '../measure/rounds.js';
@@ -145,23 +145,22 @@ function oneStream(series: readonly Series[], direction: Direction): Verdict[] {
 /** The same target beside a ceiling that is not held back; nothing where the machine paces nothing. */
 function withoutPacing(series: readonly Series[], direction: Direction): Verdict[] {
   const { id, ofLoopback } = TARGETS[direction];
-  const what = (streams: number) => unpaced(variant(direction, streams));
-  const ours = (streams: number) => pickOne(series, { path: 'unet', mtu: 1500, variant: what(streams) });
-  const ceiling = (streams: number) => pickOne(series, { path: loopback.name, variant: what(streams) });
-  if (ceiling(1) === null) return [];
-  const aim = { id: `${id}/loopback-unpaced`, what: what(1), atLeast: ofLoopback, unit: 'of loopback' };
-  const watched = { id: `${id}/16-unpaced`, what: what(16), unit: 'of loopback', better: 'more' } as const;
-  const kernel = {
-    id: `${id}/16-kernel`,
-    what: `${what(16)}: loopback`,
-    unit: '× one stream',
-    better: 'more',
-  } as const;
+  const verdicts = judgeUnpaced(series, {
+    ...{ id: `${id}/loopback-unpaced`, variant: variant(direction, 1), atLeast: ofLoopback, unit: 'of loopback' },
+    ...{ mtu: 1500, ceiling: { path: loopback.name, mtu: null } },
+  });
+  if (verdicts.length === 0) return [];
+  const what = unpaced(variant(direction, 16));
+  const ours = pickOne(series, { path: 'unet', mtu: 1500, variant: what });
+  const ceiling = pickOne(series, { path: loopback.name, variant: what });
+  const one = pickOne(series, { path: loopback.name, variant: unpaced(variant(direction, 1)) });
+  const watched = { id: `${id}/16-unpaced`, what, unit: 'of loopback', better: 'more' } as const;
+  const kernel = { id: `${id}/16-kernel`, what: `${what}: loopback`, unit: '× one stream', better: 'more' } as const;
   return [
-    judgeRatio(aim, ours(1), ceiling(1), 'gbps'),
-    watchRatio(watched, ours(16), ceiling(16), 'gbps'),
-    // What several streams cost the kernel by itself: to place our own totals.
-    watchRatio(kernel, ceiling(16), ceiling(1), 'gbps'),
+    ...verdicts,
+    watchRatio(watched, ours, ceiling, 'gbps'),
+    // What several streams cost the kernel by itself: to place our own totals, and nothing that a change of ours could lower.
+    { ...watchRatio(kernel, ceiling, one, 'gbps'), ofCeiling: false },
   ];
 }
 
