@@ -4,7 +4,7 @@
 //!
 //! Whoever closes the last descriptor of a TAP waits for the kernel to unregister its interface: 10 to 20 ms of grace periods. On the loop that would be so long
 //! a time in which nobody's packets move, whenever any container ends; in the launcher, which keeps a duplicate, its caller would wait
-//! for it. So TAPs are closed by a thread of their own, and a while after they were given to it ([`GRACE`]): by then the launcher has let go
+//! for it. So TAPs are closed by a thread of their own, and a while after they were given to it ([`CLOSING_GRACE`]): by then the launcher has let go
 //! of its duplicate, which costs it nothing, and the last close is here.
 //!
 //! # Limits
@@ -14,14 +14,10 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::limits::{CLOSING_GRACE, MAX_CLOSING};
 use unet_sys::signal;
-
-/// How long a launcher may take to exit once it was told that its TAP is let go.
-const GRACE: Duration = Duration::from_millis(50);
-/// TAPs that wait to be closed: each is a descriptor.
-const MAX_CLOSING: usize = 64;
 
 type Closing = (OwnedFd, Instant);
 
@@ -56,7 +52,7 @@ fn close_all(queue: &Receiver<Closing>) {
     // Signals are Node's business.
     let _ = signal::block_all();
     while let Ok((fd, since)) = queue.recv() {
-        std::thread::sleep(GRACE.saturating_sub(since.elapsed()));
+        std::thread::sleep(CLOSING_GRACE.saturating_sub(since.elapsed()));
         drop(fd);
     }
 }
@@ -66,6 +62,7 @@ mod tests {
     use super::*;
     use std::io::Read;
     use std::os::unix::net::UnixStream;
+    use std::time::Duration;
 
     const LONG: Duration = Duration::from_secs(10);
 
@@ -80,7 +77,7 @@ mod tests {
         assert_eq!(theirs.read(&mut [0]).expect_err("still open").kind(), std::io::ErrorKind::WouldBlock);
         theirs.set_nonblocking(false).expect("blocking");
         assert_eq!(theirs.read(&mut [0]).expect("the end"), 0);
-        assert!(began.elapsed() >= GRACE);
+        assert!(began.elapsed() >= CLOSING_GRACE);
     }
 
     #[test]

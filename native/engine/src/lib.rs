@@ -7,6 +7,7 @@
 //! | `run` | the loop: wait, sort events, flush, sleep until the next deadline |
 //! | `ports` | all devices and sockets; implements `Device` and `Uplink` |
 //! | `tap`, `streams`, `datagrams` (`outbox`), `dns` | one kind of port each |
+//! | `closer`, `stock` | what need not be done in the moment: TAPs closed beside the loop; host sockets made before, closed after |
 //! | `faults` | the bad links that were asked for, around TAPs |
 //! | `endpoints`, `handoff`, `publish` | networks and endpoints by name; launchers; listeners |
 //!

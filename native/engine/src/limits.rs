@@ -20,6 +20,16 @@ pub(crate) const ENDPOINT_SHARE: usize = 4;
 /// is less.
 pub(crate) const RESERVED_DESCRIPTORS: usize = 1024;
 
+/// Host sockets made before they are needed: enough for one client after the other; a crowd keeps the engine busy, and then it does not
+/// matter when sockets are made.
+pub(crate) const SPARE_SOCKETS: usize = 2;
+/// Host sockets that wait for the end of a turn to be closed.
+pub(crate) const MAX_DONE_SOCKETS: usize = 64;
+/// TAPs that wait to be closed beside the loop: each is a descriptor.
+pub(crate) const MAX_CLOSING: usize = 64;
+/// How long a launcher may take to exit once its TAP is let go.
+pub(crate) const CLOSING_GRACE: Duration = Duration::from_millis(50);
+
 /// How long the loop looks for events before it sleeps, where that pays (`spin.rs`): about what a round trip through two processes on
 /// one machine takes.
 pub(crate) const SPIN: Duration = Duration::from_micros(50);

@@ -9,18 +9,15 @@
 //!
 //! # Limits
 //!
-//! [`SPARE`] sockets are kept, for IPv4. [`MAX_DONE`] wait to be closed; beyond it, and when descriptors run out, they are closed at once.
+//! [`SPARE_SOCKETS`] are kept, for IPv4. [`MAX_DONE_SOCKETS`] wait to be closed; beyond it, and when descriptors run out, they are closed at once.
 
+use crate::limits::{MAX_DONE_SOCKETS, SPARE_SOCKETS};
 use crate::streams::Stream;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use unet_core::uplink::Close;
 use unet_sys::stream;
-
-/// Enough for one client after the other; a crowd keeps the engine busy, and then it does not matter when sockets are made.
-const SPARE: usize = 2;
-const MAX_DONE: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Stock {
@@ -47,7 +44,7 @@ impl Stock {
     }
 
     pub(crate) fn discard(&mut self, stream: Stream, how: Close) {
-        if self.done.len() >= MAX_DONE {
+        if self.done.len() >= MAX_DONE_SOCKETS {
             stream.close(how);
         } else {
             self.done.push((stream, how));
@@ -58,7 +55,7 @@ impl Stock {
     pub(crate) fn settle(&mut self) {
         self.close_done();
         if std::mem::take(&mut self.is_wanted) {
-            while self.spare.len() < SPARE {
+            while self.spare.len() < SPARE_SOCKETS {
                 let Ok(fd) = stream::socket_to_connect(&SocketAddr::from(([0, 0, 0, 0], 0))) else { return };
                 self.spare.push(fd);
             }
